@@ -1,0 +1,156 @@
+/**
+ * All settings: environment name, default, unit, meaning. Parsed once at the start of a process, frozen, and
+ * handed down; nothing below reads the environment.
+ */
+import { cpus, hostname } from 'node:os';
+import { delimiter, join, resolve } from 'node:path';
+import { envSchema } from 'env-schema';
+import { Type, type Static } from 'typebox';
+import { packageRoot } from './paths.ts';
+
+const SECOND = 1_000;
+const HOUR = 3_600 * SECOND;
+
+const Environment = Type.Object({
+  REDIS_URL: Type.String({ default: 'redis://127.0.0.1:6379', description: 'Redis with AOF and noeviction' }),
+  KILN_PREFIX: Type.String({
+    default: '{kiln}',
+    description: 'starts every Redis key; the braces keep a cluster in one slot',
+  }),
+  KILN_HOST: Type.String({ default: '127.0.0.1', description: 'beyond loopback only with KILN_API_KEYS' }),
+  KILN_PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: '0 takes a free port' }),
+  KILN_PUBLIC_URL: Type.String({
+    default: '',
+    description: 'start of image links, when a proxy stands in front',
+  }),
+  KILN_API_KEYS: Type.String({
+    default: '',
+    description: 'comma-separated bearer keys of 24 characters or more',
+  }),
+  KILN_DATA_DIR: Type.String({ default: '.kiln', description: 'images and the own Redis of `kiln up`' }),
+  KILN_MODELS_DIR: Type.String({ default: '', description: 'more folders with models, joined like PATH' }),
+  KILN_DEFAULT_MODEL: Type.String({ default: 'pocket-base' }),
+  KILN_DEVICE: Type.Union([Type.Literal('cpu'), Type.Literal('cuda')], { default: 'cpu' }),
+  KILN_CPU_PROFILE: Type.Union([Type.Literal('lean'), Type.Literal('fast')], {
+    default: 'lean',
+    description:
+      'lean maps weights in place; fast reorders them: more private memory, slower load, faster steps',
+  }),
+  KILN_THREADS: Type.Integer({ default: 0, minimum: 0, description: 'of one engine; 0 takes all cores' }),
+  KILN_MAX_BATCH_SIZE: Type.Integer({
+    default: 0,
+    minimum: 0,
+    maximum: 256,
+    description: 'samples; 0 derives it from memory',
+  }),
+  KILN_LOCK_SECONDS: Type.Number({
+    default: 60,
+    minimum: 1,
+    description: 'a job of a silent worker is given to another after this',
+  }),
+  KILN_STEP_DEADLINE_SECONDS: Type.Number({
+    default: 300,
+    minimum: 1,
+    description: 'an engine without progress for so long is restarted',
+  }),
+  KILN_DRAIN_SECONDS: Type.Number({
+    default: 20,
+    minimum: 0,
+    description: 'time to finish running jobs at SIGTERM',
+  }),
+  KILN_RECORD_TTL_HOURS: Type.Number({
+    default: 168,
+    exclusiveMinimum: 0,
+    description: 'finished records expire after this; job.json stays',
+  }),
+  KILN_LINK_TTL_SECONDS: Type.Integer({ default: 900, minimum: 1, description: 'life of an image link' }),
+  KILN_RECONCILE_SECONDS: Type.Number({
+    default: 30,
+    exclusiveMinimum: 0,
+    description: 'between two searches for jobs that fell out of a lane',
+  }),
+  KILN_LOG_LEVEL: Type.Union(
+    ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'].map((level) => Type.Literal(level)),
+    { default: 'info' },
+  ),
+});
+
+export interface Config {
+  readonly redisUrl: string;
+  readonly prefix: string;
+  readonly host: string;
+  readonly port: number;
+  readonly publicUrl: string;
+  readonly apiKeys: readonly string[];
+  readonly dataDir: string;
+  readonly objectsDir: string;
+  readonly modelDirs: readonly string[];
+  readonly defaultModel: string;
+  readonly device: 'cpu' | 'cuda';
+  readonly cpuProfile: 'lean' | 'fast';
+  readonly threads: number;
+  /** 0: derived from memory when the model is known. */
+  readonly maxBatchSize: number;
+  readonly lockMs: number;
+  readonly stepDeadlineMs: number;
+  readonly drainMs: number;
+  readonly recordTtlMs: number;
+  readonly linkTtlMs: number;
+  readonly reconcileMs: number;
+  readonly logLevel: string;
+  readonly hostName: string;
+}
+
+const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
+const API_KEY_MIN_CHARS = 24;
+
+/** Throws with every fault of the environment at once. */
+export function loadConfig(environment: NodeJS.ProcessEnv): Config {
+  const env = envSchema<Static<typeof Environment>>({
+    schema: Environment,
+    data: environment,
+    dotenv: false,
+  });
+  const apiKeys = env.KILN_API_KEYS.split(',').filter((key) => key !== '');
+  const weak = apiKeys.filter((key) => key.length < API_KEY_MIN_CHARS).length;
+  if (weak > 0) {
+    throw new Error(
+      `KILN_API_KEYS: ${weak} of ${apiKeys.length} keys are shorter than ${API_KEY_MIN_CHARS} characters`,
+    );
+  }
+  if (apiKeys.length === 0 && !LOOPBACK.has(env.KILN_HOST)) {
+    throw new Error(
+      `KILN_HOST is ${env.KILN_HOST}: Kiln listens beyond loopback only when KILN_API_KEYS is set`,
+    );
+  }
+  const dataDir = resolve(packageRoot(), env.KILN_DATA_DIR);
+  return Object.freeze({
+    redisUrl: env.REDIS_URL,
+    prefix: env.KILN_PREFIX,
+    host: env.KILN_HOST,
+    port: env.KILN_PORT,
+    publicUrl: env.KILN_PUBLIC_URL.replace(/\/+$/, ''),
+    apiKeys,
+    dataDir,
+    objectsDir: join(dataDir, 'objects'),
+    modelDirs: [
+      join(packageRoot(), 'models'),
+      ...env.KILN_MODELS_DIR.split(delimiter)
+        .filter((dir) => dir !== '')
+        .map((dir) => resolve(dir)),
+    ],
+    defaultModel: env.KILN_DEFAULT_MODEL,
+    device: env.KILN_DEVICE,
+    cpuProfile: env.KILN_CPU_PROFILE,
+    threads: env.KILN_THREADS === 0 ? cpus().length : env.KILN_THREADS,
+    maxBatchSize: env.KILN_MAX_BATCH_SIZE,
+    lockMs: env.KILN_LOCK_SECONDS * SECOND,
+    stepDeadlineMs: env.KILN_STEP_DEADLINE_SECONDS * SECOND,
+    drainMs: env.KILN_DRAIN_SECONDS * SECOND,
+    recordTtlMs: env.KILN_RECORD_TTL_HOURS * HOUR,
+    linkTtlMs: env.KILN_LINK_TTL_SECONDS * SECOND,
+    reconcileMs: env.KILN_RECONCILE_SECONDS * SECOND,
+    logLevel: env.KILN_LOG_LEVEL,
+    hostName: hostname(),
+  });
+}

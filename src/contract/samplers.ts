@@ -1,0 +1,3 @@
+/** The samplers a job may ask for; one implementation file each under `workers/render/diffusion/samplers`. */
+export const SAMPLER_NAMES = ['ddim', 'euler', 'pndm', 'dpmpp_2m', 'dpmpp_2m_karras'] as const;
+export type SamplerName = (typeof SAMPLER_NAMES)[number];

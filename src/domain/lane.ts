@@ -1,0 +1,8 @@
+/** A lane is one BullMQ queue: one model at one size. BullMQ forbids ':' in queue names. */
+export function laneName(job: {
+  readonly model: string;
+  readonly width: number;
+  readonly height: number;
+}): string {
+  return `${job.model}.${job.width}x${job.height}`;
+}
