@@ -1,0 +1,101 @@
+/** The only door to onnxruntime-node: sessions over memory-mapped weights. */
+import { InferenceSession, Tensor } from 'onnxruntime-node';
+import { ModelError } from './errors.ts';
+
+export type Device = { readonly kind: 'cpu' } | { readonly kind: 'cuda'; readonly deviceId: number };
+
+/**
+ * - `lean`: weights stay in the page cache, shared by all processes; loads at once, next to no private memory.
+ * - `fast`: convolution weights are reordered at load: some 10 % faster steps on a CPU, at the price of a private
+ *   copy of them and seconds of loading.
+ *
+ * The two differ in the last bits of a result, so a deployment keeps to one.
+ */
+export type Profile = 'lean' | 'fast';
+
+export interface SessionOptions {
+  readonly device: Device;
+  readonly profile: Profile;
+  /** CPU threads per session; ONNX Runtime's choice (one per core) when absent. */
+  readonly threads?: number;
+}
+
+export interface SessionModel {
+  /** For errors. */
+  readonly name: string;
+  /** Encoded ModelProto. */
+  readonly bytes: Uint8Array;
+  /** Real path of the folder with the weight files. */
+  readonly weightsFolder: string;
+}
+
+export type TensorData = Float32Array | Int32Array | BigInt64Array;
+
+export interface Feed {
+  readonly data: TensorData;
+  readonly dims: readonly number[];
+}
+
+/** One network with one float output. */
+export interface Session {
+  /** Blocks the thread until the result is there; the promise only carries it. Inputs are not copied. */
+  run(feeds: Readonly<Record<string, Feed>>): Promise<Float32Array>;
+  release(): Promise<void>;
+}
+
+/** ORT_LOGGING_LEVEL_ERROR: warnings are about graph clean-ups that are meant to happen. */
+const LOG_ERRORS_ONLY = 3;
+
+/** @throws ModelError when the device is missing or the model or its weights are refused */
+export async function createSession(model: SessionModel, options: SessionOptions): Promise<Session> {
+  const { device } = options;
+  let session: InferenceSession;
+  try {
+    session = await InferenceSession.create(model.bytes, sessionOptions(model, options));
+  } catch (cause) {
+    // A missing CUDA library ends here too: rendering on the CPU instead would be a hundred times slower.
+    throw new ModelError(`${model.name} could not be loaded on ${deviceText(device)}: ${messageOf(cause)}`, { cause });
+  }
+  const output = session.outputNames[0]!;
+  return {
+    async run(feeds) {
+      const tensors = Object.entries(feeds).map(([name, { data, dims }]) => [name, toTensor(data, dims)] as const);
+      const results = await session.run(Object.fromEntries(tensors), [output]);
+      const data = results[output]?.data;
+      if (!(data instanceof Float32Array)) throw new ModelError(`${model.name}: output ${output} is not float32`);
+      return data;
+    },
+    release: () => session.release(),
+  };
+}
+
+function sessionOptions(model: SessionModel, options: SessionOptions): InferenceSession.SessionOptions {
+  const { device, profile, threads } = options;
+  return {
+    executionProviders: [device.kind === 'cuda' ? { name: 'cuda', deviceId: device.deviceId } : 'cpu'],
+    graphOptimizationLevel: profile === 'fast' ? 'all' : 'extended',
+    logSeverityLevel: LOG_ERRORS_ONLY,
+    ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
+    extra: {
+      'session.model_external_initializers_file_folder_path': model.weightsFolder,
+      // A prepacked matrix is a private copy; unpacked ones multiply as fast, but for the smallest.
+      'session.disable_prepacking': '1',
+      // Spinning threads burn the cores that image encoding needs between two steps.
+      'session.intra_op.allow_spinning': '0',
+    },
+  };
+}
+
+function toTensor(data: TensorData, dims: readonly number[]): Tensor {
+  if (data instanceof Float32Array) return new Tensor('float32', data, dims);
+  if (data instanceof Int32Array) return new Tensor('int32', data, dims);
+  return new Tensor('int64', data, dims);
+}
+
+function deviceText(device: Device): string {
+  return device.kind === 'cuda' ? `CUDA device ${device.deviceId}` : 'the CPU';
+}
+
+function messageOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
+}
