@@ -1,0 +1,133 @@
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import type { JobParams, OutputFormat } from '../../src/domain/job.ts';
+import { encodeImage, type RawImage } from '../../workers/render/encode-image.ts';
+
+const image: RawImage = {
+  width: 24,
+  height: 16,
+  rgb: Uint8Array.from({ length: 24 * 16 * 3 }, (_, index) => (index * 7) % 256),
+};
+
+function params(changes: Partial<JobParams> = {}): JobParams {
+  return {
+    kind: 'txt2img',
+    model: 'pocket-base',
+    prompt: 'a red sphere',
+    negativePrompt: 'night',
+    width: 24,
+    height: 16,
+    steps: 20,
+    guidanceScale: 7.5,
+    seeds: [1],
+    sampler: 'dpmpp_2m',
+    priority: 'normal',
+    output: { format: 'png', quality: 90 },
+    metadata: {},
+    ...changes,
+  };
+}
+
+const settings =
+  'Steps: 20, Sampler: DPM++ 2M, CFG scale: 7.5, Seed: 1, Size: 24x16, Model: pocket-base, Version: Kiln';
+const text = `a red sphere\nNegative prompt: night\n${settings}`;
+
+/** What stands behind the UserComment's 8-byte character code, read back from the big-endian block. */
+function exifComment(exif: Buffer | undefined): string | undefined {
+  const at = exif?.indexOf('UNICODE\0', 0, 'latin1') ?? -1;
+  if (exif === undefined || at < 0) return undefined;
+  const even = exif.subarray(at + 8);
+  return Buffer.from(even.subarray(0, even.length & ~1))
+    .swap16()
+    .toString('utf16le');
+}
+
+function png(changes: Partial<JobParams>) {
+  return encodeImage(image, params(changes), 1);
+}
+
+describe('a PNG', () => {
+  test('keeps every pixel', async () => {
+    const { bytes, contentType } = await png({});
+    expect(contentType).toBe('image/png');
+    expect(await sharp(bytes).raw().toBuffer()).toEqual(Buffer.from(image.rgb));
+  });
+
+  test('carries its settings in the text chunk that viewers read', async () => {
+    const { bytes } = await png({});
+    expect((await sharp(bytes).metadata()).comments).toEqual([{ keyword: 'parameters', text }]);
+    expect(Buffer.from(bytes).includes('tEXtparameters\0')).toBe(true);
+  });
+
+  test('leaves the negative line out when there is none', async () => {
+    const { bytes } = await png({ negativePrompt: '' });
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toBe(`a red sphere\n${settings}`);
+  });
+
+  test('writes Latin-1 as tEXt', async () => {
+    const { bytes } = await png({ prompt: 'café ÿ', negativePrompt: '' });
+    expect(Buffer.from(bytes).includes(Buffer.from('tEXtparameters\0café ÿ\n', 'latin1'))).toBe(true);
+  });
+
+  test('writes anything beyond Latin-1 as iTXt in UTF-8', async () => {
+    const prompt = 'un œuf 🥚 на столе';
+    const { bytes } = await png({ prompt, negativePrompt: '' });
+    expect(Buffer.from(bytes).includes('iTXtparameters\0\0\0\0\0')).toBe(true);
+    expect(Buffer.from(bytes).includes('tEXt', 0, 'latin1')).toBe(false);
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toBe(`${prompt}\n${settings}`);
+  });
+
+  test('is the same to the byte every time', async () => {
+    const [first, second] = await Promise.all([png({}), png({})]);
+    expect(second).toEqual(first);
+  });
+
+  test('is refused when the pixels do not fill the size', async () => {
+    await expect(encodeImage({ ...image, height: 17 }, params(), 1)).rejects.toThrow(
+      /memory area too small|buffer/i,
+    );
+  });
+});
+
+describe.each<{ format: OutputFormat; contentType: string }>([
+  { format: 'jpeg', contentType: 'image/jpeg' },
+  { format: 'webp', contentType: 'image/webp' },
+])('a $format', ({ format, contentType }) => {
+  const prompt = 'ein Würfel 🧊';
+  const encode = (quality: number, words = prompt) =>
+    encodeImage(image, params({ prompt: words, negativePrompt: '', output: { format, quality } }), 1);
+
+  test('decodes to the same size', async () => {
+    const encoded = await encode(90);
+    expect(encoded.contentType).toBe(contentType);
+    const { data, info } = await sharp(encoded.bytes, { failOn: 'warning' })
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    expect(info).toMatchObject({ width: 24, height: 16, channels: 3 });
+    expect(data.length).toBe(24 * 16 * 3);
+  });
+
+  test('carries its settings as an EXIF comment', async () => {
+    const { bytes } = await encode(90);
+    const { exif } = await sharp(bytes).metadata();
+    expect(exifComment(exif)).toBe(`${prompt}\n${settings}`);
+  });
+
+  test('carries a comment of odd and of even length', async () => {
+    for (const words of ['ab', 'abc']) {
+      const { bytes } = await encode(90, words);
+      const metadata = await sharp(bytes, { failOn: 'warning' }).metadata();
+      expect(exifComment(metadata.exif)).toBe(`${words}\n${settings}`);
+    }
+  });
+
+  test('grows with its quality', async () => {
+    expect((await encode(95)).bytes.length).toBeGreaterThan((await encode(30)).bytes.length);
+  });
+});
+
+test('a JPEG with a text beyond one EXIF segment goes without it', async () => {
+  const long = params({ prompt: 'ß'.repeat(33_000), output: { format: 'jpeg', quality: 90 } });
+  const { bytes } = await encodeImage(image, long, 1);
+  expect((await sharp(bytes).metadata()).exif).toBeUndefined();
+});

@@ -1,0 +1,60 @@
+/** RGB pixels -> the file a job asked for, with its settings written inside. */
+import { createHash } from 'node:crypto';
+import sharp, { type PngOptions, type Sharp } from 'sharp';
+import type { JobParams, OutputFormat } from '../../src/domain/job.ts';
+import { withJpegComment, withWebpComment } from './image/exif-comment.ts';
+import { generationText } from './image/generation-text.ts';
+import { withPngText } from './image/png-text.ts';
+
+export interface RawImage {
+  readonly width: number;
+  readonly height: number;
+  /** `[height, width, 3]`, 8 bits a channel. */
+  readonly rgb: Uint8Array;
+}
+
+export interface EncodedImage {
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  readonly sha256: string;
+}
+
+/** The keyword under which viewers look for generation settings. */
+const PNG_KEYWORD = 'parameters';
+
+/**
+ * Measured on a rendered image of 512 x 512: level 4 takes 13 ms for 150 kB, level 6 takes 40 ms for 142 kB, level 9
+ * takes 490 ms for 127 kB; without row filters level 6 gives 267 kB.
+ */
+const PNG_OPTIONS: PngOptions = { compressionLevel: 4, adaptiveFiltering: true };
+
+const CONTENT_TYPE: Readonly<Record<OutputFormat, string>> = {
+  png: 'image/png',
+  jpeg: 'image/jpeg',
+  webp: 'image/webp',
+};
+
+/** The same pixels and settings give the same bytes. Rejects when the pixels do not fill the size. */
+export async function encodeImage(image: RawImage, params: JobParams, seed: number): Promise<EncodedImage> {
+  const { format, quality } = params.output;
+  const pixels = sharp(image.rgb, { raw: { width: image.width, height: image.height, channels: 3 } });
+  const text = generationText(params, seed);
+  const bytes = await ENCODE[format](pixels, { text, quality, width: image.width, height: image.height });
+  const sha256 = createHash('sha256').update(bytes).digest('hex');
+  return { bytes, contentType: CONTENT_TYPE[format], sha256 };
+}
+
+interface Settings {
+  readonly text: string;
+  readonly quality: number;
+  readonly width: number;
+  readonly height: number;
+}
+
+const ENCODE: Readonly<Record<OutputFormat, (pixels: Sharp, settings: Settings) => Promise<Uint8Array>>> = {
+  png: async (pixels, { text }) => withPngText(await pixels.png(PNG_OPTIONS).toBuffer(), PNG_KEYWORD, text),
+  jpeg: async (pixels, { text, quality }) =>
+    withJpegComment(await pixels.jpeg({ quality, chromaSubsampling: '4:4:4' }).toBuffer(), text),
+  webp: async (pixels, { text, quality, width, height }) =>
+    withWebpComment(await pixels.webp({ quality }).toBuffer(), text, { width, height }),
+};

@@ -1,0 +1,28 @@
+/**
+ * The settings of an image as one text, in the form that A1111's web UI writes and most viewers and galleries read:
+ * the prompt, a line with the negative prompt, a line of `Name: value` pairs.
+ */
+import type { SamplerName } from '../../../src/contract/samplers.ts';
+import type { JobParams } from '../../../src/domain/job.ts';
+
+const SAMPLER_TITLES: Readonly<Record<SamplerName, string>> = {
+  ddim: 'DDIM',
+  euler: 'Euler',
+  pndm: 'PLMS',
+  dpmpp_2m: 'DPM++ 2M',
+  dpmpp_2m_karras: 'DPM++ 2M Karras',
+};
+
+export function generationText(params: JobParams, seed: number): string {
+  const settings = [
+    `Steps: ${params.steps}`,
+    `Sampler: ${SAMPLER_TITLES[params.sampler]}`,
+    `CFG scale: ${params.guidanceScale}`,
+    `Seed: ${seed}`,
+    `Size: ${params.width}x${params.height}`,
+    `Model: ${params.model}`,
+    'Version: Kiln',
+  ];
+  const negative = params.negativePrompt === '' ? [] : [`Negative prompt: ${params.negativePrompt}`];
+  return [params.prompt, ...negative, settings.join(', ')].join('\n');
+}
