@@ -1,0 +1,88 @@
+/**
+ * PNDM in its PLMS form, "skip_prk_steps" (Liu et al. 2022): linear multistep over the last four model outputs.
+ *
+ * The first interval is walked twice: call 0 makes an Euler step, call 1 asks the model at the point it led to and
+ * repeats the interval from its start with the mean of both outputs. Hence N + 1 calls for N > 1 steps.
+ */
+import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
+import { alphasCumprod, trainTimesteps } from '../noise-tables.ts';
+import { predictionType } from '../prediction.ts';
+import { spacedTimesteps } from '../timesteps.ts';
+import type { Sampler } from './sampler.ts';
+import { weightedSum } from './weighted-sum.ts';
+
+const DEFAULT_SPACING = 'leading';
+
+/** Adams-Bashforth weights by the number of outputs at hand, newest first (equation 9 and its lower orders). */
+const MULTISTEP_WEIGHTS: readonly (readonly number[])[] = [
+  [],
+  [1],
+  [3 / 2, -1 / 2],
+  [23 / 12, -16 / 12, 5 / 12],
+  [55 / 24, -59 / 24, 37 / 24, -9 / 24],
+];
+const MAX_OUTPUTS = MULTISTEP_WEIGHTS.length - 1;
+
+export class PndmSampler implements Sampler {
+  readonly calls: number;
+  readonly initNoiseSigma = 1;
+  readonly #type: PredictionType;
+  readonly #timesteps: readonly number[];
+  readonly #alphas: Float32Array;
+  readonly #finalAlpha: number;
+  readonly #stride: number;
+  /** Newest first, at most four; the output of call 1 is not among them. */
+  #outputs: readonly Float32Array[] = [];
+  /** The latents of call 0, needed once more by call 1. */
+  #start: Float32Array | null = null;
+
+  constructor(config: NoiseScheduleConfig, steps: number) {
+    this.#type = predictionType(config);
+    if (this.#type === 'sample')
+      throw new Error('PNDM needs a model that predicts epsilon or v, not the sample');
+    this.#alphas = alphasCumprod(config);
+    this.#finalAlpha = config.setAlphaToOne === true ? 1 : this.#alphas[0]!;
+    this.#stride = Math.trunc(trainTimesteps(config) / steps);
+    const spaced = spacedTimesteps(config, steps, { family: 'discrete', defaultSpacing: DEFAULT_SPACING });
+    this.#timesteps = [...spaced.slice(0, 2), ...spaced.slice(1)];
+    this.calls = this.#timesteps.length;
+  }
+
+  timestep(call: number): number {
+    return this.#timesteps[call]!;
+  }
+
+  inputScale(): number {
+    return 1;
+  }
+
+  step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
+    const timestep = this.timestep(call);
+    if (call === 1 && this.#start !== null) {
+      const mean = weightedSum([1 / 2, modelOutput], [1 / 2, this.#outputs[0]!]);
+      const start = this.#start;
+      this.#start = null;
+      return this.#transfer(timestep + this.#stride, start, mean);
+    }
+    if (call === 0) this.#start = latents;
+    this.#outputs = [modelOutput, ...this.#outputs].slice(0, MAX_OUTPUTS);
+    const weights = MULTISTEP_WEIGHTS[this.#outputs.length]!;
+    const direction = weightedSum(...this.#outputs.map((output, i) => [weights[i]!, output] as const));
+    return this.#transfer(timestep, latents, direction);
+  }
+
+  /** One interval down from `timestep` along the model's output (equation 11). */
+  #transfer(timestep: number, latents: Float32Array, output: Float32Array): Float32Array {
+    const signal = this.#alphas[timestep]!;
+    const previous = this.#alphas[timestep - this.#stride] ?? this.#finalAlpha;
+    const direction =
+      this.#type === 'epsilon'
+        ? output
+        : weightedSum([Math.sqrt(signal), output], [Math.sqrt(1 - signal), latents]);
+    const denominator = signal * Math.sqrt(1 - previous) + Math.sqrt(signal * (1 - signal) * previous);
+    return weightedSum(
+      [Math.sqrt(previous / signal), latents],
+      [(signal - previous) / denominator, direction],
+    );
+  }
+}
