@@ -3,7 +3,7 @@
  *
  * | end of the run                           | decision                                                    |
  * |------------------------------------------|-------------------------------------------------------------|
- * | failure that would repeat (`retry: false`) | fail                                                      |
+ * | failure that would repeat                | fail                                                        |
  * | transient failure, attempts left         | hand back, run again after a pause; uses an attempt         |
  * | transient failure, last attempt          | fail with that reason                                       |
  * | engine died, job not aboard; or a drain  | hand back at once; uses nothing                             |
@@ -12,7 +12,7 @@
  *
  * A job that was in company never fails for a crash, so a poison job cannot fail its neighbours.
  */
-import { FAILURES, type RenderFailure } from './failure.ts';
+import { isTransient, type RenderFailure } from './failure.ts';
 import type { JobRecord } from './job.ts';
 
 export const MAX_ATTEMPTS = 3;
@@ -54,7 +54,7 @@ export function runsSolo(past: Pick<JobRecord, 'crashes'>): boolean {
 }
 
 function afterFailure(failure: RenderFailure, attempts: number, random: number): RetryDecision {
-  if (!FAILURES[failure.code].retry) return { kind: 'fail', failure };
+  if (!isTransient(failure.code)) return { kind: 'fail', failure };
   if (attempts < MAX_ATTEMPTS) return { kind: 'retry_later', delayMs: pauseMs(attempts, random) };
   const message = `${failure.message} (attempt ${attempts} of ${MAX_ATTEMPTS})`;
   return { kind: 'fail', failure: { code: failure.code, message } };

@@ -28,6 +28,8 @@ export interface LoadedModel {
   /** Pixels per latent cell and side: 8 for the f8 VAE. */
   readonly latentScale: number;
   readonly crossAttentionDim: number;
+  /** Channels of the UNet's first block, the widest maps a step holds: max_batch_size is derived from it. */
+  readonly baseChannels: number;
   readonly noiseSchedule: NoiseScheduleConfig;
   /** Token ids, always 77 of them. */
   tokenize(text: string): Int32Array;

@@ -1,0 +1,120 @@
+/**
+ * What a supervisor and its engine child say to each other, as structured clones over the fork's IPC channel.
+ *
+ *   supervisor -> engine    add (samples), drop (ids), stop
+ *   engine -> supervisor    ready; model loading | ready | failed | released; aboard; stepped; image; failed
+ *
+ * Every sample that is added ends in exactly one `image` or `failed`, unless it is dropped first or the engine dies.
+ * `aboard` precedes everything that could kill the process and names the samples that would be to blame.
+ */
+import { inspect } from 'node:util';
+import { Type, type Static, type TSchema } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { SAMPLER_NAMES } from '../../../src/contract/samplers.ts';
+import { FAILURE_CODES } from '../../../src/domain/failure.ts';
+import { PRIORITIES } from '../../../src/domain/job.ts';
+
+const Count = Type.Integer({ minimum: 0 });
+const Ids = Type.Array(Type.String());
+
+const Bytes = Type.Refine(Type.Unsafe<Uint8Array>({}), (value) => value instanceof Uint8Array);
+
+const Sample = Type.Object({
+  /** Unique for each claim of a job and each of its images. */
+  id: Type.String(),
+  lane: Type.String(),
+  model: Type.String(),
+  priority: Type.Enum(PRIORITIES),
+  /** Runs alone: an engine died while its job was aboard. */
+  solo: Type.Boolean(),
+  request: Type.Object({
+    prompt: Type.String(),
+    negativePrompt: Type.String(),
+    width: Count,
+    height: Count,
+    steps: Count,
+    guidanceScale: Type.Number(),
+    seed: Count,
+    sampler: Type.Enum(SAMPLER_NAMES),
+  }),
+});
+
+const Command = Type.Union([
+  Type.Object({ kind: Type.Literal('add'), samples: Type.Array(Sample) }),
+  /** Takes effect before the next UNet call. */
+  Type.Object({ kind: Type.Literal('drop'), ids: Ids }),
+  Type.Object({ kind: Type.Literal('stop') }),
+]);
+
+/** What the engine is about to do with the samples aboard; the words complete "the engine died while ...". */
+export const DOINGS = {
+  load: 'loading the model',
+  prompt: 'reading the prompt',
+  step: 'computing a step',
+  decode: 'decoding the image',
+} as const;
+export type Doing = keyof typeof DOINGS;
+const DOING_NAMES = ['load', 'prompt', 'step', 'decode'] as const satisfies readonly Doing[];
+
+const ModelEvent = Type.Union([
+  Type.Object({ kind: Type.Literal('model'), state: Type.Literal('loading'), name: Type.String() }),
+  Type.Object({
+    kind: Type.Literal('model'),
+    state: Type.Literal('ready'),
+    name: Type.String(),
+    ms: Type.Number(),
+  }),
+  Type.Object({
+    kind: Type.Literal('model'),
+    state: Type.Literal('failed'),
+    name: Type.String(),
+    error: Type.String(),
+  }),
+  Type.Object({ kind: Type.Literal('model'), state: Type.Literal('released'), name: Type.String() }),
+]);
+
+const Event = Type.Union([
+  Type.Object({ kind: Type.Literal('ready') }),
+  ModelEvent,
+  Type.Object({ kind: Type.Literal('aboard'), doing: Type.Enum(DOING_NAMES), ids: Ids }),
+  /** One UNet call is done: nobody is aboard now. `calls` is what the sample takes in all. */
+  Type.Object({
+    kind: Type.Literal('stepped'),
+    lane: Type.String(),
+    ms: Type.Number(),
+    maxBatchSize: Count,
+    samples: Type.Array(Type.Object({ id: Type.String(), call: Count, calls: Count })),
+  }),
+  Type.Object({
+    kind: Type.Literal('image'),
+    id: Type.String(),
+    width: Count,
+    height: Count,
+    /** `[height, width, 3]`. */
+    rgb: Bytes,
+    /** Mean number of samples in the UNet calls that made it. */
+    averageBatch: Type.Number(),
+  }),
+  Type.Object({
+    kind: Type.Literal('failed'),
+    id: Type.String(),
+    failure: Type.Object({ code: Type.Enum(FAILURE_CODES), message: Type.String() }),
+  }),
+]);
+
+export type EngineSample = Static<typeof Sample>;
+export type EngineCommand = Static<typeof Command>;
+export type EngineEvent = Static<typeof Event>;
+
+export const parseCommand = parser('command to the engine', Command);
+export const parseEvent = parser('event from the engine', Event);
+
+/** Throws on what fits no message: both ends come from one build, so that is a defect, not an input. */
+function parser<Schema extends TSchema>(what: string, schema: Schema): (message: unknown) => Static<Schema> {
+  const validator = Compile(schema);
+  return (message) => {
+    if (validator.Check(message)) return message;
+    const shape = inspect(message, { depth: 0, maxStringLength: 40 });
+    throw new TypeError(`bad ${what}: ${shape} has the shape of no known kind`);
+  };
+}
