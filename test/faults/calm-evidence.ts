@@ -23,7 +23,8 @@ export function calmEvidence(): Evidence {
       ]),
       { kind: 'event', at: 31, id: 'job-c', type: 'job.cancelled', fence: 2 },
       { kind: 'orphan', at: 50, pid: 4242, goneMs: 12 },
-      { kind: 'drain', at: 60, worker: 'w1', exitCode: 0 },
+      { kind: 'drain', at: 60, process: 'supervisor-1', exitCode: 0 },
+      { kind: 'roll_call', at: 61, processes: 4 },
     ],
     end: {
       jobs: [

@@ -52,6 +52,16 @@ describe('the checker', () => {
 });
 
 describe('the checker finds', () => {
+  it('a submit that was never accepted', () => {
+    const evidence = withEntries({ kind: 'submit', at: 9, key: 'key-z', setting: 'quick' });
+    expect(failures(evidence)).toEqual(['submits-are-accepted-or-put-off']);
+  });
+
+  it('an answer that hides an outage as an error', () => {
+    const evidence = withEntries({ kind: 'answer', at: 9, key: 'key-a', status: 500, id: null });
+    expect(failures(evidence)).toEqual(['submits-are-accepted-or-put-off']);
+  });
+
   it('an accepted job that is gone', () => {
     const evidence = withEntries({ kind: 'answer', at: 9, key: 'key-z', status: 202, id: 'job-z' });
     expect(failures(evidence)).toContain('accepted-jobs-are-never-lost');
@@ -197,8 +207,8 @@ describe('the checker finds', () => {
   });
 
   it('work that goes on after a cancel', () => {
-    const step: Entry = { kind: 'step', at: 33, worker: 'w0', ids: ['job-c'] };
-    expect(failures(withEntries(step))).toEqual(['cancels-cost-at-most-one-step']);
+    const steps = [1_000, 1_020].map((at): Entry => ({ kind: 'step', at, worker: 'w0', ids: ['job-c'] }));
+    expect(failures(withEntries(...steps))).toEqual(['cancels-cost-at-most-one-step']);
   });
 
   it('a lane that still holds a job', () => {
@@ -218,8 +228,13 @@ describe('the checker finds', () => {
     ]);
   });
 
+  it('a process that died of itself', () => {
+    const death: Entry = { kind: 'death', at: 9, process: 'api', how: '1' };
+    expect(failures(withEntries(death))).toEqual(['processes-die-only-when-killed']);
+  });
+
   it('a drain that ends in an error', () => {
-    expect(failures(withEntries({ kind: 'drain', at: 9, worker: 'w0', exitCode: 1 }))).toEqual([
+    expect(failures(withEntries({ kind: 'drain', at: 9, process: 'supervisor-0', exitCode: 1 }))).toEqual([
       'drains-exit-zero',
     ]);
   });

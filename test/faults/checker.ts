@@ -4,6 +4,7 @@ import {
   acceptedJobsCanBeReadAtOnce,
   jobsSucceedUnlessCancelled,
   oneJobPerIdempotencyKey,
+  submitsAreAcceptedOrPutOff,
 } from './checks/acceptance.ts';
 import { endedJobsHaveADocument, lanesEndEmpty, successesAreBilledOnce } from './checks/accounts.ts';
 import { cancelsAreFinal, cancelsCostAtMostOneStep } from './checks/cancels.ts';
@@ -18,31 +19,37 @@ import {
   onlyLegalMoves,
   onlyTheNewestFenceCommits,
 } from './checks/moves.ts';
-import { drainsEndWithExitCodeZero, enginesDieWithTheirSupervisor } from './checks/processes.ts';
+import {
+  drainsEndWithExitCodeZero,
+  enginesDieWithTheirSupervisor,
+  processesDieOnlyWhenKilled,
+} from './checks/processes.ts';
 import type { Evidence, Findings } from './evidence.ts';
 
-const CHECKS = {
-  'accepted-jobs-are-never-lost': acceptedJobsAreNeverLost,
-  'accepted-jobs-can-be-read-at-once': acceptedJobsCanBeReadAtOnce,
-  'jobs-succeed-unless-cancelled': jobsSucceedUnlessCancelled,
-  'one-job-per-idempotency-key': oneJobPerIdempotencyKey,
-  'only-legal-moves': onlyLegalMoves,
-  'one-terminal-state-each': oneTerminalStateEach,
-  'only-the-newest-fence-commits': onlyTheNewestFenceCommits,
-  'one-terminal-event-each': oneTerminalEventEach,
-  'images-readable-before-success': imagesAreReadableBeforeSuccessIsVisible,
-  'images-match-their-digests': imagesMatchTheirDigests,
-  'images-equal-a-calm-run': imagesEqualThoseOfACalmRun,
-  'successes-billed-once': successesAreBilledOnce,
-  'cancels-are-final': cancelsAreFinal,
-  'cancels-cost-at-most-one-step': cancelsCostAtMostOneStep,
-  'lanes-end-empty': lanesEndEmpty,
-  'ended-jobs-have-a-document': endedJobsHaveADocument,
-  'engines-die-with-their-supervisor': enginesDieWithTheirSupervisor,
-  'drains-exit-zero': drainsEndWithExitCodeZero,
-} as const satisfies Record<string, (evidence: Evidence) => Findings>;
+const CHECKS = [
+  { name: 'submits-are-accepted-or-put-off', judge: submitsAreAcceptedOrPutOff },
+  { name: 'accepted-jobs-are-never-lost', judge: acceptedJobsAreNeverLost },
+  { name: 'accepted-jobs-can-be-read-at-once', judge: acceptedJobsCanBeReadAtOnce },
+  { name: 'jobs-succeed-unless-cancelled', judge: jobsSucceedUnlessCancelled },
+  { name: 'one-job-per-idempotency-key', judge: oneJobPerIdempotencyKey },
+  { name: 'only-legal-moves', judge: onlyLegalMoves },
+  { name: 'one-terminal-state-each', judge: oneTerminalStateEach },
+  { name: 'only-the-newest-fence-commits', judge: onlyTheNewestFenceCommits },
+  { name: 'one-terminal-event-each', judge: oneTerminalEventEach },
+  { name: 'images-readable-before-success', judge: imagesAreReadableBeforeSuccessIsVisible },
+  { name: 'images-match-their-digests', judge: imagesMatchTheirDigests },
+  { name: 'images-equal-a-calm-run', judge: imagesEqualThoseOfACalmRun },
+  { name: 'successes-billed-once', judge: successesAreBilledOnce },
+  { name: 'cancels-are-final', judge: cancelsAreFinal },
+  { name: 'cancels-cost-at-most-one-step', judge: cancelsCostAtMostOneStep },
+  { name: 'lanes-end-empty', judge: lanesEndEmpty },
+  { name: 'ended-jobs-have-a-document', judge: endedJobsHaveADocument },
+  { name: 'engines-die-with-their-supervisor', judge: enginesDieWithTheirSupervisor },
+  { name: 'processes-die-only-when-killed', judge: processesDieOnlyWhenKilled },
+  { name: 'drains-exit-zero', judge: drainsEndWithExitCodeZero },
+] as const satisfies ReadonlyArray<{ name: string; judge: (evidence: Evidence) => Findings }>;
 
-export type CheckName = keyof typeof CHECKS | 'negative-control';
+export type CheckName = (typeof CHECKS)[number]['name'] | 'negative-control';
 
 export interface Verdict {
   readonly name: CheckName;
@@ -53,7 +60,7 @@ export interface Verdict {
 const FAULTS_SHOWN = 3;
 
 export function check(evidence: Evidence): Verdict[] {
-  return Object.entries(CHECKS).map(([name, judge]) => judged(name as keyof typeof CHECKS, judge(evidence)));
+  return CHECKS.map(({ name, judge }) => judged(name, judge(evidence)));
 }
 
 function judged(name: CheckName, { examined, of, faults }: Findings): Verdict {

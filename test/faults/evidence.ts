@@ -1,6 +1,6 @@
 /** What a fault run leaves behind for the checker: a history of all that was seen, and the farm as it ended. */
 import type { JobRecord } from '../../src/domain/job.ts';
-import type { JobState } from '../../src/domain/job-state.ts';
+import { JOB_STATES, type JobState } from '../../src/domain/job-state.ts';
 import type { Fault } from './plan.ts';
 import type { SettingName } from './settings.ts';
 
@@ -28,7 +28,11 @@ export type Entry = { readonly at: number } & (
   | { readonly kind: 'fault'; readonly fault: Fault; readonly phase: 'begin' | 'end' | 'skipped' }
   /** An engine whose supervisor was killed; `goneMs` is null when it outlived the limit. */
   | { readonly kind: 'orphan'; readonly pid: number; readonly goneMs: number | null }
-  | { readonly kind: 'drain'; readonly worker: string; readonly exitCode: number | null }
+  | { readonly kind: 'drain'; readonly process: string; readonly exitCode: number | null }
+  /** A process was found dead that nobody had killed. */
+  | { readonly kind: 'death'; readonly process: string; readonly how: string }
+  /** The run is over: every process was looked at. */
+  | { readonly kind: 'roll_call'; readonly processes: number }
 );
 
 /** One entry of a job's own history in Redis. */
@@ -92,4 +96,8 @@ export function acceptedJobs(evidence: Evidence): Map<string, string> {
 
 export function finalJobs(evidence: Evidence): Map<string, FinalJob> {
   return new Map(evidence.end.jobs.map((job) => [job.record.id, job]));
+}
+
+export function isState(word: unknown): word is JobState {
+  return JOB_STATES.some((state) => state === word);
 }

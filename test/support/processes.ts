@@ -50,9 +50,18 @@ export class FarmProcess {
     return pid;
   }
 
-  /** Resolves with the URL that the process listens on, or undefined for one that does not listen. */
-  start(env: Readonly<Record<string, string>> = {}): Promise<string | undefined> {
+  get isRunning(): boolean {
+    const child = this.#life?.child;
+    return child !== undefined && child.exitCode === null && child.signalCode === null;
+  }
+
+  /** Changes settings from the next start on. */
+  configure(env: Readonly<Record<string, string>>): void {
     this.#env = { ...this.#env, ...env };
+  }
+
+  /** Resolves with the URL that the process listens on, or undefined for one that does not listen. */
+  start(): Promise<string | undefined> {
     const log = openSync(this.logFile, 'a');
     const child = fork(this.#options.entry, [], {
       env: { PATH: process.env['PATH'], HOME: process.env['HOME'], ...this.#env },

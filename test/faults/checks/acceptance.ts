@@ -15,6 +15,23 @@ export function acceptedJobsAreNeverLost(evidence: Evidence): Findings {
   return { examined: accepted.length, of: 'accepted jobs', faults };
 }
 
+/**
+ * With patience every submit is accepted; until then the farm says 503 (it cannot keep its promise right now),
+ * never 500 (it does not know what happened) and never an answer that blames the caller.
+ */
+export function submitsAreAcceptedOrPutOff(evidence: Evidence): Findings {
+  const answers = entriesOf(evidence, 'answer');
+  const accepted = new Set(answers.filter((entry) => entry.id !== null).map((entry) => entry.key));
+  const keys = new Set(entriesOf(evidence, 'submit').map((entry) => entry.key));
+  const faults = [
+    ...answers
+      .filter(({ status }) => status !== 202 && status !== 503)
+      .map(({ key, status }) => `${key} was answered ${status}`),
+    ...[...keys].filter((key) => !accepted.has(key)).map((key) => `${key} was never accepted`),
+  ];
+  return { examined: keys.size, of: 'keys', faults };
+}
+
 /** Nothing asked for here can fail of itself, so each job succeeds, or is cancelled if someone asked for that. */
 export function jobsSucceedUnlessCancelled(evidence: Evidence): Findings {
   const cancels = new Set(entriesOf(evidence, 'cancel').map((entry) => entry.id));

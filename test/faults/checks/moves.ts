@@ -1,10 +1,6 @@
 /** The life of a job in its own history: legal moves, growing fences, one end. */
-import { isLegalMove, isTerminal, JOB_STATES, type JobState } from '../../../src/domain/job-state.ts';
-import { entriesOf, type Evidence, type FinalJob, type Findings, type Move } from '../evidence.ts';
-
-function isState(word: string): word is JobState {
-  return JOB_STATES.some((state) => state === word);
-}
+import { isLegalMove, isTerminal } from '../../../src/domain/job-state.ts';
+import { entriesOf, isState, type Evidence, type FinalJob, type Findings, type Move } from '../evidence.ts';
 
 function overJobs(evidence: Evidence, judge: (job: FinalJob) => string[]): Findings {
   const faults = evidence.end.jobs.flatMap((job) => judge(job).map((fault) => `${job.record.id} ${fault}`));

@@ -12,8 +12,15 @@ export function enginesDieWithTheirSupervisor(evidence: Evidence): Findings {
 
 export function drainsEndWithExitCodeZero(evidence: Evidence): Findings {
   const drains = entriesOf(evidence, 'drain');
-  const faults = drains.flatMap(({ worker, exitCode }) =>
-    exitCode === 0 ? [] : [`${worker} ended with ${exitCode ?? 'a signal'}`],
+  const faults = drains.flatMap(({ process, exitCode }) =>
+    exitCode === 0 ? [] : [`${process} ended with ${exitCode ?? 'a signal'}`],
   );
   return { examined: drains.length, of: 'drains', faults };
+}
+
+/** An outage of one part is no reason for another to die. */
+export function processesDieOnlyWhenKilled(evidence: Evidence): Findings {
+  const faults = entriesOf(evidence, 'death').map(({ process, how }) => `${process} died of itself (${how})`);
+  const examined = entriesOf(evidence, 'roll_call').reduce((sum, entry) => sum + entry.processes, 0);
+  return { examined, of: 'processes', faults };
 }

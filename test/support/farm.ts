@@ -1,0 +1,77 @@
+/** A whole farm for a test, on loopback and in a temp folder: its own Redis, and the processes as built in dist/. */
+import { existsSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadConfig, type Config } from '../../src/config.ts';
+import { packageRoot } from '../../src/paths.ts';
+import { FarmProcess, type ProcessOptions } from './processes.ts';
+import { startRedis, type TestRedis } from './redis.ts';
+
+export interface FarmOptions {
+  /** Settings of every process, as environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  readonly supervisors?: number;
+  /** What runs in place of a supervisor; the default is the real one. */
+  readonly worker?: Pick<ProcessOptions, 'entry' | 'execArgv'>;
+  /** Leave the temp folder and its logs behind for a look at them. */
+  readonly keepFolder?: boolean;
+}
+
+export interface Farm {
+  readonly url: string;
+  readonly redis: TestRedis;
+  /** What the processes run with. */
+  readonly config: Config;
+  readonly folder: string;
+  readonly api: FarmProcess;
+  readonly courier: FarmProcess;
+  readonly supervisors: readonly FarmProcess[];
+  /** The API first, then the courier and the supervisors. */
+  readonly processes: readonly FarmProcess[];
+  stop(): Promise<void>;
+}
+
+/** Resolves when all of it is usable; rejects, with everything stopped again, when one part does not come up. */
+export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
+  const folder = await mkdtemp(join(tmpdir(), 'kiln-farm-'));
+  const redis = await startRedis();
+  const env = { KILN_LOG_LEVEL: 'info', ...options.env, REDIS_URL: redis.url, KILN_DATA_DIR: folder };
+  const makeProcess = (name: string, program: Pick<ProcessOptions, 'entry' | 'execArgv'>): FarmProcess =>
+    new FarmProcess({ name, ...program, env, logFile: join(folder, `${name}.log`) });
+
+  const api = makeProcess('api', built('api/main.js'));
+  const courier = makeProcess('courier', built('workers/courier/main.js'));
+  const worker = options.worker ?? built('workers/render/main.js');
+  const supervisors = Array.from({ length: options.supervisors ?? 1 }, (_, index) =>
+    makeProcess(`supervisor-${index}`, worker),
+  );
+  const processes = [api, courier, ...supervisors];
+  const stop = async (): Promise<void> => {
+    await Promise.all(processes.map((process) => process.stop()));
+    await redis.stop();
+    if (options.keepFolder !== true) await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    const [url] = await Promise.all([startApi(api), ...processes.slice(1).map((process) => process.start())]);
+    return { url, redis, config: loadConfig(env), folder, api, courier, supervisors, processes, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** Takes a free port once and keeps it: a restarted API answers where its callers look for it. */
+async function startApi(api: FarmProcess): Promise<string> {
+  api.configure({ KILN_PORT: '0' });
+  const url = await api.start();
+  if (url === undefined) throw new Error('the API is ready but named no URL');
+  api.configure({ KILN_PORT: new URL(url).port });
+  return url;
+}
+
+function built(path: string): Pick<ProcessOptions, 'entry'> {
+  const entry = join(packageRoot(), 'dist', path);
+  if (!existsSync(entry)) throw new Error(`${entry} is missing: run \`npm run build\` first`);
+  return { entry };
+}
