@@ -1,0 +1,42 @@
+import type { Redis } from 'ioredis';
+import type { JobRef } from '../domain/job.ts';
+import { disconnect, duplicateForBlocking } from './connection.ts';
+import { parseJson } from './job-hash.ts';
+import type { Keys } from './keys.ts';
+
+export interface Subscription {
+  close(): void;
+}
+
+/**
+ * Calls the handler for every running job that is cancelled. A message can be lost, with the connection for example:
+ * it only makes a worker stop sooner, `JobRecords.progress` tells it in any case.
+ */
+export function subscribeCancels(redis: Redis, keys: Keys, handler: (ref: JobRef) => void): Subscription {
+  return subscribe(redis, keys.cancels, (message) => {
+    const ref = toRef(message);
+    if (ref !== undefined) handler(ref);
+  });
+}
+
+/** Listens on a connection of its own, which subscribes again by itself after an outage. */
+export function subscribe(redis: Redis, channel: string, handler: (message: string) => void): Subscription {
+  const connection = duplicateForBlocking(redis);
+  connection.on('message', (_channel, message) => handler(message));
+  // Sent on every new connection: a subscription that an outage interrupted is not remembered as one.
+  connection.on('ready', () => {
+    connection.subscribe(channel).catch(ignoreLostConnection);
+  });
+  return { close: () => disconnect(connection) };
+}
+
+function ignoreLostConnection(): void {
+  // The connection broke before the answer; the next one subscribes again.
+}
+
+function toRef(message: string): JobRef | undefined {
+  const value = parseJson(message);
+  if (typeof value !== 'object' || value === null || !('tenant' in value) || !('id' in value))
+    return undefined;
+  return { tenant: String(value.tenant), id: String(value.id) };
+}
