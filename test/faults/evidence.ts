@@ -87,6 +87,11 @@ export function entriesOf<Kind extends Entry['kind']>(evidence: Evidence, kind: 
   return evidence.history.filter((entry): entry is EntryOf<Kind> => entry.kind === kind);
 }
 
+/** Ids of everything that was answered 202; a repeated submit names its id again. */
+export function acceptedIds(history: readonly Entry[]): string[] {
+  return history.flatMap((entry) => (entry.kind === 'answer' && entry.id !== null ? [entry.id] : []));
+}
+
 /** Id -> idempotency key, of everything that was answered 202. */
 export function acceptedJobs(evidence: Evidence): Map<string, string> {
   return new Map(

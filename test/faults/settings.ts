@@ -1,7 +1,7 @@
 /**
  * The few pictures that a fault run asks for, over and over: each is rendered once in calm, so that every
  * image of the storm can be compared with it, byte for byte. They differ in all that a batch may mix: steps,
- * sampler, guidance, size (its own lane), number of images and file format.
+ * sampler, guidance, size (its own lane), number of images and file format. No two images share a seed.
  */
 import type { CreateJob } from '../../src/contract/job.ts';
 
@@ -13,7 +13,7 @@ export const SETTINGS = {
     height: 64,
     steps: 4,
     sampler: 'euler',
-    seed: 11,
+    seed: 1100,
   },
   unguided: {
     kind: 'txt2img',
@@ -23,7 +23,7 @@ export const SETTINGS = {
     steps: 16,
     sampler: 'ddim',
     guidance_scale: 1,
-    seed: 12,
+    seed: 1200,
     priority: 'interactive',
   },
   pair: {
@@ -33,7 +33,7 @@ export const SETTINGS = {
     height: 128,
     steps: 8,
     sampler: 'dpmpp_2m',
-    seed: 13,
+    seed: 1300,
     images: 2,
     output: { format: 'webp' },
   },
@@ -46,7 +46,7 @@ export const SETTINGS = {
     steps: 40,
     sampler: 'pndm',
     guidance_scale: 4,
-    seed: 14,
+    seed: 1400,
   },
   wide: {
     kind: 'txt2img',
@@ -55,7 +55,7 @@ export const SETTINGS = {
     height: 64,
     steps: 10,
     sampler: 'dpmpp_2m_karras',
-    seed: 15,
+    seed: 1500,
     priority: 'bulk',
     output: { format: 'jpeg' },
   },

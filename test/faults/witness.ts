@@ -1,10 +1,8 @@
 /** Listens to the outbox during the storm, and at each success looks at once whether the images are there. */
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
-import type { JobRecords } from '../../src/queue/job-records.ts';
-import type { Keys } from '../../src/queue/keys.ts';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { JobRef } from '../../src/domain/job.ts';
+import type { Books } from './books.ts';
 import { sha256Of } from './collect.ts';
 import type { History } from './history.ts';
 
@@ -13,11 +11,7 @@ const RETRY_PAUSE_MS = 50;
 const PAGE = 200;
 
 export interface WitnessParts {
-  /** A connection of its own: it blocks. */
-  readonly redis: Redis;
-  readonly keys: Keys;
-  readonly records: JobRecords;
-  readonly store: ObjectStore;
+  readonly books: Books;
   readonly history: History;
 }
 
@@ -30,20 +24,24 @@ interface SeenEvent {
 
 /** Runs until aborted. Redis outages are waited out; the stream keeps what happened meanwhile. */
 export async function witness(parts: WitnessParts, signal: AbortSignal): Promise<void> {
+  const { books, history } = parts;
+  // A connection of its own, since it blocks; quick to come back, to read on before the courier trims the stream.
+  const redis = books.redis.duplicate({ retryStrategy: () => RETRY_PAUSE_MS });
+  redis.on('error', () => undefined);
   let last = '0';
   while (!signal.aborted) {
-    const events = await readEvents(parts, last);
-    for (const event of events) {
+    for (const event of await readEvents(redis, books.keys.outbox, last)) {
       last = event.streamId;
-      parts.history.add({ kind: 'event', id: event.ref.id, type: event.type, fence: event.fence });
+      history.add({ kind: 'event', id: event.ref.id, type: event.type, fence: event.fence });
       if (event.type === 'job.succeeded') await lookAtImages(event.ref, parts);
     }
   }
+  redis.disconnect();
 }
 
-async function readEvents({ redis, keys }: WitnessParts, last: string): Promise<SeenEvent[]> {
+async function readEvents(redis: Redis, outbox: string, last: string): Promise<SeenEvent[]> {
   try {
-    const answer = await redis.xread('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', keys.outbox, last);
+    const answer = await redis.xread('COUNT', PAGE, 'BLOCK', BLOCK_MS, 'STREAMS', outbox, last);
     return (answer?.[0]?.[1] ?? []).map(([streamId, fields]) => parseEvent(streamId, fields));
   } catch {
     await pause(RETRY_PAUSE_MS);
@@ -61,7 +59,8 @@ function parseEvent(streamId: string, fields: readonly string[]): SeenEvent {
   return { streamId, type, ref: { tenant, id }, fence: Number(fence) };
 }
 
-async function lookAtImages(ref: JobRef, { records, store, history }: WitnessParts): Promise<void> {
+async function lookAtImages(ref: JobRef, { books, history }: WitnessParts): Promise<void> {
+  const { records, store } = books;
   const record = await records.read(ref);
   const images = record?.result?.images ?? [];
   const faults: string[] = images.length === 0 ? ['a success without images'] : [];

@@ -14,8 +14,8 @@ export interface FarmOptions {
   readonly supervisors?: number;
   /** What runs in place of a supervisor; the default is the real one. */
   readonly worker?: Pick<ProcessOptions, 'entry' | 'execArgv'>;
-  /** Leave the temp folder and its logs behind for a look at them. */
-  readonly keepFolder?: boolean;
+  /** An empty folder for objects and logs, which stays; without one, a temp folder that does not. */
+  readonly folder?: string;
 }
 
 export interface Farm {
@@ -34,7 +34,7 @@ export interface Farm {
 
 /** Resolves when all of it is usable; rejects, with everything stopped again, when one part does not come up. */
 export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
-  const folder = await mkdtemp(join(tmpdir(), 'kiln-farm-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'kiln-farm-')));
   const redis = await startRedis();
   const env = { KILN_LOG_LEVEL: 'info', ...options.env, REDIS_URL: redis.url, KILN_DATA_DIR: folder };
   const makeProcess = (name: string, program: Pick<ProcessOptions, 'entry' | 'execArgv'>): FarmProcess =>
@@ -50,7 +50,7 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
   const stop = async (): Promise<void> => {
     await Promise.all(processes.map((process) => process.stop()));
     await redis.stop();
-    if (options.keepFolder !== true) await rm(folder, { recursive: true, force: true });
+    if (options.folder === undefined) await rm(folder, { recursive: true, force: true });
   };
   try {
     const [url] = await Promise.all([startApi(api), ...processes.slice(1).map((process) => process.start())]);
