@@ -69,9 +69,14 @@ describe('the noise schedule', () => {
     expect(() => parseNoiseScheduleConfig(json)).toThrow(message);
   });
 
-  it('starts at timestep 1 and never clips in text-to-image, whatever an old file says', () => {
-    const config = withTextToImageRules(parseNoiseScheduleConfig({ steps_offset: 0, clip_sample: true }));
-    expect(config).toMatchObject({ stepsOffset: 1, clipSample: false });
+  it('starts at timestep 1 and never clips in text-to-image, if its own file is old or says otherwise', () => {
+    const stated = parseNoiseScheduleConfig({ steps_offset: 0, clip_sample: true });
+    const silent = parseNoiseScheduleConfig({});
+    for (const config of [withTextToImageRules(stated, true), withTextToImageRules(stated, false)]) {
+      expect(config).toMatchObject({ stepsOffset: 1, clipSample: false });
+    }
+    expect(withTextToImageRules(silent, true)).toMatchObject({ stepsOffset: 1, clipSample: false });
+    expect(withTextToImageRules(silent, false)).toEqual(silent);
   });
 });
 

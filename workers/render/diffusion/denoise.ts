@@ -10,7 +10,7 @@ import type { RawImage } from '../encode-image.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { withTextToImageRules } from './noise-schedule.ts';
 import { toRgb } from './rgb.ts';
-import { createSampler } from './samplers/create-sampler.ts';
+import { createSampler, ownSampler } from './samplers/create-sampler.ts';
 import type { Sampler } from './samplers/sampler.ts';
 import type { TextCache } from './text-cache.ts';
 import { TorchRandom } from './torch-random.ts';
@@ -69,7 +69,9 @@ export async function startSample(
   const latentSize = latentSizeOf(model, request);
 
   // 1. How the noise will be taken away.
-  const sampler = createSampler(request.sampler, withTextToImageRules(model.noiseSchedule), request.steps);
+  const isOwnSampler = ownSampler(model.noiseSchedule) === request.sampler;
+  const schedule = withTextToImageRules(model.noiseSchedule, isOwnSampler);
+  const sampler = createSampler(request.sampler, schedule, request.steps);
 
   // 2. What to paint: text rows, in the order of the UNet's rows.
   const rowTexts = guidanceScale > 1 ? [negativePrompt, prompt] : [prompt];

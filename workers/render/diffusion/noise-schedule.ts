@@ -64,11 +64,19 @@ export function parseNoiseScheduleConfig(json: unknown): NoiseScheduleConfig {
 }
 
 /**
- * The text-to-image pipeline corrects files from before these two keys were settled: latents are never clipped, and
- * the leading spacing starts at timestep 1.
+ * The text-to-image pipeline corrects its own sampler where the file is from before these two keys were settled:
+ * latents are never clipped, and the leading spacing starts at timestep 1. Another sampler takes the corrected keys
+ * over only if the file states them, like all keys.
  */
-export function withTextToImageRules(config: NoiseScheduleConfig): NoiseScheduleConfig {
-  return { ...config, stepsOffset: 1, clipSample: false };
+export function withTextToImageRules(
+  config: NoiseScheduleConfig,
+  isOwnSampler: boolean,
+): NoiseScheduleConfig {
+  return {
+    ...config,
+    stepsOffset: isOwnSampler || config.stepsOffset !== null ? 1 : null,
+    clipSample: isOwnSampler || config.clipSample !== null ? false : null,
+  };
 }
 
 /** Dynamic thresholding is for pixel models: a latent model's file that asks for it cannot be followed. */

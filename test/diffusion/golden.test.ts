@@ -1,0 +1,31 @@
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+import { discover } from '../golden/discover.ts';
+import { runCase, type GoldenCase } from '../golden/golden-case.ts';
+
+async function casesIn(folder: string): Promise<GoldenCase[]> {
+  const cases: GoldenCase[] = [];
+  for await (const golden of discover(fileURLToPath(new URL(`../fixtures/${folder}`, import.meta.url)))) {
+    if (!('skip' in golden)) cases.push(golden);
+  }
+  return cases;
+}
+
+describe('against the results of torch, transformers and diffusers', async () => {
+  const tiny = await casesIn('golden');
+  const pocket = await casesIn('golden-pocket');
+
+  it('there are cases of every kind', () => {
+    const kinds = new Set(tiny.map(({ name }) => name.split('/')[0]));
+    expect(kinds).toEqual(new Set(['pipelines', 'tokenizer-pocket', 'torch-cpu-randn']));
+    expect(pocket).toHaveLength(2);
+  });
+
+  it.each(tiny)('$name is reproduced', async (golden) => {
+    expect(await runCase(golden)).toMatchObject({ outcome: 'ok' });
+  });
+
+  it.each(pocket)('$name of the pocket model is reproduced', async (golden) => {
+    expect(await runCase(golden)).toMatchObject({ outcome: 'ok' });
+  });
+});
