@@ -13,6 +13,8 @@ export function createLogger(name: string, level: string): Logger {
         '*.prompt',
         'negativePrompt',
         '*.negativePrompt',
+        // A Redis error carries the command it failed on, and `admit` has the prompt among its arguments.
+        'err.command',
       ],
       censor: '[redacted]',
     },

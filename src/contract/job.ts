@@ -126,7 +126,7 @@ export const JobView = Type.Object(
     id: Type.String(),
     state: JobStateName,
     queue_position: nullable('integer', {
-      description: 'Jobs of the same model and size ahead of this one; null unless queued',
+      description: 'Place among the jobs of the same model and size, 1 is the next; null unless it waits',
     }),
     progress: Type.Object(
       {
@@ -165,7 +165,7 @@ export const JobFilter = Type.Object(
     state: Type.Optional(JobStateName),
     kind: Type.Optional(JobKind),
     model: Type.Optional(Type.String({ maxLength: 128 })),
-    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.pageMax, default: 50 })),
+    limit: Type.Optional(Type.Integer({ minimum: 1, maximum: LIMITS.pageMax, default: LIMITS.pageDefault })),
     cursor: Type.Optional(Type.String({ maxLength: 256 })),
   },
   CLOSED,

@@ -5,10 +5,12 @@ export const ERRORS = {
   link_refused: { status: 403, title: 'The link is not valid or has expired' },
   not_found: { status: 404, title: 'There is no such thing here' },
   method_not_allowed: { status: 405, title: 'This path does not take that method' },
+  request_timeout: { status: 408, title: 'The request did not arrive in time' },
   idempotency_conflict: { status: 409, title: 'The Idempotency-Key was used with another request' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body has a type that is not taken here' },
   unknown_model: { status: 422, title: 'No worker offers this model' },
+  headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Kiln failed to handle the request' },
   unavailable: { status: 503, title: 'Kiln cannot keep its promise right now' },
 } as const satisfies Record<string, { status: number; title: string }>;

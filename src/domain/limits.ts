@@ -17,5 +17,6 @@ export const LIMITS = {
   idempotencyKeyChars: 255,
   waitSecondsMax: 60,
   pageMax: 200,
+  pageDefault: 50,
   bodyBytes: 1024 * 1024,
 } as const;

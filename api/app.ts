@@ -1,0 +1,108 @@
+import { randomUUID } from 'node:crypto';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import { fastify, type FastifyBaseLogger } from 'fastify';
+import { KilnError } from '../src/domain/errors.ts';
+import { DEFAULT_TENANT } from '../src/domain/job.ts';
+import { LIMITS } from '../src/domain/limits.ts';
+import { JobReader } from './job-reader.ts';
+import type { ApiParts, App } from './parts.ts';
+import { requireKey } from './plugins/api-keys.ts';
+import { readJsonBodies } from './plugins/json-body.ts';
+import { refuseForeignHosts } from './plugins/loopback-only.ts';
+import { answerMalformedHttp } from './plugins/malformed-http.ts';
+import { answerNotFound } from './plugins/not-found.ts';
+import { describeApi } from './plugins/open-api.ts';
+import { answerProblems, refuseUnrouted } from './plugins/problems.ts';
+import { RequestLog } from './plugins/request-log.ts';
+import { sendSecurityHeaders } from './plugins/security-headers.ts';
+import { healthRoutes } from './routes/health.ts';
+import { imageRoutes } from './routes/images.ts';
+import { jobRoutes } from './routes/jobs.ts';
+import { modelRoutes } from './routes/models.ts';
+import { submitRoute } from './routes/submit-job.ts';
+import { workerRoutes } from './routes/workers.ts';
+import { NAMED_SHAPES } from './schemas.ts';
+import { validationFaults } from './validation-faults.ts';
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Whose jobs the request sees. */
+    tenant: string;
+  }
+}
+
+/** Builds the API of given parts; it neither listens nor reads settings from anywhere else. */
+export async function buildApp(parts: ApiParts): Promise<App> {
+  const { config } = parts;
+  const app = createServer(parts);
+  app.decorateRequest('tenant', DEFAULT_TENANT);
+  for (const shape of NAMED_SHAPES) app.addSchema(shape);
+
+  sendSecurityHeaders(app);
+  if (config.apiKeys.length === 0) refuseForeignHosts(app, config.publicUrl);
+  readJsonBodies(app);
+  answerProblems(app);
+  answerNotFound(app);
+  await describeApi(app, { needsKey: config.apiKeys.length > 0 });
+
+  const shared = { ...parts, reader: new JobReader(parts), closing: closingSignal(app) };
+  healthRoutes(app, shared);
+  // Outside the instance that asks for a key: the signature of an image link is the permission.
+  imageRoutes(app, shared);
+  await app.register(
+    (v1, _options, done) => {
+      if (config.apiKeys.length > 0) requireKey(v1, config.apiKeys);
+      submitRoute(v1, shared);
+      jobRoutes(v1, shared);
+      modelRoutes(v1, shared);
+      workerRoutes(v1, shared);
+      done();
+    },
+    { prefix: '/v1' },
+  );
+  return app;
+}
+
+function createServer({ log }: ApiParts): App {
+  const baseLog: FastifyBaseLogger = log;
+  return fastify({
+    loggerInstance: baseLog,
+    logController: new RequestLog(),
+    genReqId: () => randomUUID(),
+    bodyLimit: LIMITS.bodyBytes,
+    // Node looks for slow senders only every 30 s unless told; these bound how long a request may take to arrive.
+    // None bounds the answer, so that `Prefer: wait` can take its time.
+    http: { connectionsCheckingInterval: 500, headersTimeout: 5_000, maxHeaderSize: 16_384 },
+    requestTimeout: 15_000,
+    // Longer than the longest wait and than the keep-alive of common proxies.
+    connectionTimeout: (LIMITS.waitSecondsMax + 30) * 1_000,
+    forceCloseConnections: 'idle',
+    // A request that got through before the close is served: all it needs is still there.
+    return503OnClosing: false,
+    ajv: {
+      customOptions: {
+        removeAdditional: false,
+        coerceTypes: false,
+        useDefaults: false,
+        allErrors: true,
+        verbose: true,
+      },
+    },
+    schemaErrorFormatter: (errors, part) =>
+      new KilnError('invalid_request', `The ${part} of the request is not valid`, {
+        faults: validationFaults(errors),
+      }),
+    frameworkErrors: refuseUnrouted,
+    clientErrorHandler: answerMalformedHttp,
+  }).withTypeProvider<TypeBoxTypeProvider>();
+}
+
+/** Aborts first of all that happens at a close, since the close waits for every answer. */
+function closingSignal(app: App): AbortSignal {
+  const closing = new AbortController();
+  app.addHook('preClose', (done) => {
+    closing.abort();
+    done();
+  });
+  return closing.signal;
+}

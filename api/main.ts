@@ -1,0 +1,68 @@
+/** The API process: settings from the environment, one HTTP server, until SIGTERM or SIGINT. */
+import process, { env } from 'node:process';
+import { setTimeout as pause } from 'node:timers/promises';
+import { loadConfig } from '../src/config.ts';
+import { createLogger } from '../src/log.ts';
+import { checkRedis, connectApi, disconnect, isRedisUnavailable } from '../src/queue/connection.ts';
+import { FarmRegistry } from '../src/queue/farm-registry.ts';
+import { JobRecords } from '../src/queue/job-records.ts';
+import { Keys } from '../src/queue/keys.ts';
+import { Lanes } from '../src/queue/lanes.ts';
+import { OutboxTail } from '../src/queue/outbox.ts';
+import { stopOnSignal } from '../src/stop-on-signal.ts';
+import { LocalStore } from '../src/storage/local-store.ts';
+import { buildApp } from './app.ts';
+
+/** An API without Redis starts all the same and answers 503, so that it is there when Redis is. */
+const BOOT_WAIT_MS = 2_000;
+/** For the answers under way; those who wait for a job are answered at once. */
+const STOP_DEADLINE_MS = 10_000;
+
+const config = loadConfig(env);
+const log = createLogger('kiln-api', config.logLevel);
+const redis = connectApi(config, log);
+const found = new Promise<void>((resolve) => {
+  redis.on('ready', () => resolve(refuseUnfitRedis()));
+});
+const keys = new Keys(config.prefix);
+const lanes = new Lanes(redis, keys);
+const tail = new OutboxTail(redis, keys, log);
+
+const app = await buildApp({
+  config,
+  log,
+  records: new JobRecords(redis, keys, config),
+  lanes,
+  tail,
+  registry: new FarmRegistry(redis, keys),
+  store: new LocalStore(config.objectsDir),
+});
+
+stopOnSignal({
+  log,
+  deadlineMs: STOP_DEADLINE_MS,
+  stop: async () => {
+    await app.close();
+    await tail.close();
+    await lanes.close();
+    disconnect(redis);
+  },
+});
+
+await Promise.race([found, pause(BOOT_WAIT_MS, undefined, { ref: false })]);
+tail.start();
+const url = await app.listen({ host: config.host, port: config.port });
+log.info({ url }, 'listening');
+process.send?.({ kind: 'listening', url });
+
+/** Ends the process on a Redis that cannot keep Kiln's promises, such as one that evicts keys. */
+async function refuseUnfitRedis(): Promise<void> {
+  try {
+    await checkRedis(redis, log);
+  } catch (error) {
+    // Gone again: callers get 503, and it is checked when it comes back.
+    if (isRedisUnavailable(error)) return;
+    log.fatal({ err: error }, 'this Redis is not fit for Kiln');
+    process.exit(1);
+  }
+}

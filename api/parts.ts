@@ -1,0 +1,30 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
+import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
+import type { Logger } from 'pino';
+import type { Config } from '../src/config.ts';
+import type { FarmRegistry } from '../src/queue/farm-registry.ts';
+import type { JobRecords } from '../src/queue/job-records.ts';
+import type { Lanes } from '../src/queue/lanes.ts';
+import type { OutboxTail } from '../src/queue/outbox.ts';
+import type { ObjectStore } from '../src/storage/object-store.ts';
+
+/** What the API is built of; `main.ts` makes them, and so do the tests. */
+export interface ApiParts {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly records: JobRecords;
+  readonly lanes: Lanes;
+  readonly tail: OutboxTail;
+  readonly registry: FarmRegistry;
+  readonly store: ObjectStore;
+}
+
+/** A Fastify instance whose handlers are typed by the TypeBox schemas of their routes. */
+export type App = FastifyInstance<
+  RawServerDefault,
+  IncomingMessage,
+  ServerResponse,
+  FastifyBaseLogger,
+  TypeBoxTypeProvider
+>;

@@ -1,0 +1,42 @@
+import { Type } from 'typebox';
+import { KilnError } from '../../src/domain/errors.ts';
+import { isRedisUnavailable } from '../../src/queue/connection.ts';
+import type { App, ApiParts } from '../parts.ts';
+import { PROBLEMS } from '../schemas.ts';
+
+export function healthRoutes(app: App, { registry }: Pick<ApiParts, 'registry'>): void {
+  const alive = Type.Object({ status: Type.Literal('alive') }, { description: 'The process answers' });
+  app.get(
+    '/healthz',
+    { schema: { summary: 'Is the process alive', tags: ['health'], response: { 200: alive, ...PROBLEMS } } },
+    () => ({ status: 'alive' as const }),
+  );
+
+  const ready = Type.Object(
+    { status: Type.Literal('ready'), models: Type.Integer({ description: 'Offered now' }) },
+    { description: 'Jobs are taken and a worker offers a model for them' },
+  );
+  app.get(
+    '/readyz',
+    { schema: { summary: 'Can jobs be taken', tags: ['health'], response: { 200: ready, ...PROBLEMS } } },
+    async () => {
+      const models = await offeredModels(registry);
+      if (models > 0) return { status: 'ready' as const, models };
+      throw notReady('models', 'no worker offers a model');
+    },
+  );
+}
+
+/** One read proves both checks: that Redis answers, and what is offered. */
+async function offeredModels(registry: ApiParts['registry']): Promise<number> {
+  try {
+    return (await registry.models()).length;
+  } catch (error) {
+    throw isRedisUnavailable(error) ? notReady('redis', 'does not answer', error) : error;
+  }
+}
+
+function notReady(check: string, message: string, cause?: unknown): KilnError {
+  const faults = [{ field: check, message }];
+  return new KilnError('unavailable', `Not ready: ${check}: ${message}`, { faults, cause });
+}

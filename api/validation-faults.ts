@@ -1,0 +1,61 @@
+/** Turns the errors of Ajv into faults that name the field, the value and the limit. */
+import type { FastifySchemaValidationError } from 'fastify';
+import type { FieldFault } from '../src/domain/errors.ts';
+import { shorten, shortText } from './shorten.ts';
+
+const MAX_FAULTS = 16;
+
+type Params = Readonly<Record<string, unknown>>;
+
+/** By schema keyword: the limit that was broken, and how to say it. */
+const BROKEN: Readonly<Record<string, (params: Params) => { limit: unknown; message: string }>> = {
+  type: ({ type }) => ({ limit: type, message: `must be of type ${String(type)}` }),
+  enum: ({ allowedValues: allowed }) => ({ limit: allowed, message: `must be one of: ${listed(allowed)}` }),
+  minimum: ({ limit }) => ({ limit, message: `must be at least ${String(limit)}` }),
+  maximum: ({ limit }) => ({ limit, message: `must be at most ${String(limit)}` }),
+  multipleOf: ({ multipleOf }) => ({
+    limit: multipleOf,
+    message: `must be divisible by ${String(multipleOf)}`,
+  }),
+  minLength: ({ limit }) => ({ limit, message: `must have at least ${String(limit)} characters` }),
+  maxLength: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} characters` }),
+  maxProperties: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} entries` }),
+};
+
+export function validationFaults(errors: readonly FastifySchemaValidationError[]): FieldFault[] {
+  // A bad property name is reported twice: for the name, with the limit, and for the object that has it.
+  const telling = errors.filter(({ keyword }) => keyword !== 'propertyNames');
+  return telling.slice(0, MAX_FAULTS).map(faultOf);
+}
+
+function faultOf(error: FastifySchemaValidationError): FieldFault {
+  const path = error.instancePath.split('/').slice(1).map(unescapePointer);
+  const { missingProperty, additionalProperty } = error.params;
+  if (typeof missingProperty === 'string') {
+    return { field: fieldName([...path, missingProperty]), message: 'is required' };
+  }
+  if (typeof additionalProperty === 'string') {
+    return { field: fieldName([...path, additionalProperty]), message: 'is not a known field' };
+  }
+  const isName = 'propertyName' in error;
+  const broken = BROKEN[error.keyword]?.(error.params) ?? { message: error.message ?? 'is not valid' };
+  return {
+    field: fieldName(path),
+    ...('data' in error ? { value: shorten(error.data) } : {}),
+    ...broken,
+    message: isName ? `a name in it ${broken.message}` : broken.message,
+  };
+}
+
+/** RFC 6901, section 4. */
+function unescapePointer(token: string): string {
+  return token.replaceAll('~1', '/').replaceAll('~0', '~');
+}
+
+function fieldName(path: readonly string[]): string {
+  return path.length === 0 ? '(the whole)' : path.map(shortText).join('.');
+}
+
+function listed(values: unknown): string {
+  return Array.isArray(values) ? values.join(', ') : String(values);
+}
