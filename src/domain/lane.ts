@@ -6,3 +6,8 @@ export function laneName(job: {
 }): string {
   return `${job.model}.${job.width}x${job.height}`;
 }
+
+/** The model of a lane; the name as it stands when it is not of that form. */
+export function laneModel(lane: string): string {
+  return lane.replace(/\.\d+x\d+$/, '');
+}

@@ -74,11 +74,11 @@ export class EngineLoop {
   async run(): Promise<void> {
     await this.#parts.emit({ kind: 'ready' });
     while (!this.#stopped) {
-      await turn();
       const batch = pickBatch([...this.#entries.values()], this.#parts.sizes);
       const [head] = batch;
       if (head === undefined) await this.#command();
       else await this.#advance(head, batch);
+      await turn();
     }
     await this.#parts.models.releaseAll();
   }

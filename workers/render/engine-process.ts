@@ -1,0 +1,56 @@
+/** One life of the engine child: what it says, what it was doing when it died. */
+import { fork, type ChildProcess } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { parseEvent, type Doing, type EngineCommand, type EngineEvent } from './engine/protocol.ts';
+
+export interface EngineExit {
+  /** Samples that the engine was working on; empty when it was between two pieces of work. */
+  readonly aboard: readonly string[];
+  readonly doing: Doing | null;
+  /** Exit code or signal. */
+  readonly cause: string;
+}
+
+const ENTRY = fileURLToPath(new URL('./engine/main.js', import.meta.url));
+const NOBODY: Pick<EngineExit, 'aboard' | 'doing'> = { aboard: [], doing: null };
+
+export class EngineProcess {
+  readonly exited: Promise<EngineExit>;
+  readonly #child: ChildProcess;
+  #busyWith = NOBODY;
+
+  constructor(onEvent: (event: EngineEvent) => void) {
+    this.#child = fork(ENTRY, [], { serialization: 'advanced' });
+    this.exited = new Promise((resolve) => {
+      const end = (cause: string): void => {
+        resolve({ ...this.#busyWith, cause });
+      };
+      // 'close' follows the last message: 'exit' may overtake what the child said before it died.
+      this.#child.once('close', (code, signal) => end(signal ?? `exit code ${code}`));
+      this.#child.once('error', (error) => end(error.message));
+    });
+    this.#child.on('message', (message) => {
+      const event = parseEvent(message);
+      this.#busyWith = event.kind === 'aboard' ? { aboard: event.ids, doing: event.doing } : NOBODY;
+      onEvent(event);
+    });
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid;
+  }
+
+  send(command: EngineCommand): void {
+    // A channel that is closed belongs to a child that is about to be reported as exited.
+    if (this.#child.connected) this.#child.send(command, ignoreClosedChannel);
+  }
+
+  /** Takes effect in the middle of a step, too. */
+  kill(): void {
+    this.#child.kill('SIGKILL');
+  }
+}
+
+function ignoreClosedChannel(): void {
+  // The exit of the child tells the same, and its samples are handed back then.
+}

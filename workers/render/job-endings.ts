@@ -1,0 +1,119 @@
+/**
+ * How runs end. The order of effects is always the same: image objects, then the record, then BullMQ; so a crash
+ * between any two of them leaves a job that is run again or swept, never one that claims an image it does not have.
+ *
+ * Every step may be repeated. A step that finds the job no longer this worker's ('stale') deletes the worker's own
+ * objects and leaves the record alone.
+ */
+import type { Logger } from 'pino';
+import type { RenderFailure } from '../../src/domain/failure.ts';
+import { decideRetry, type RunEnd } from '../../src/domain/retry.ts';
+import type { HandBackReason, JobRecords } from '../../src/queue/job-records.ts';
+import type { LanePuller } from '../../src/queue/lane-puller.ts';
+import { imageKey } from '../../src/storage/object-keys.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { encodeImage, type RawImage } from './encode-image.ts';
+import type { RunningJob, StoredImage } from './running-jobs.ts';
+import { untilRedisTakes } from './waiting.ts';
+
+export interface JobEndingsParts {
+  readonly records: Pick<JobRecords, 'commit' | 'fail' | 'handBack'>;
+  readonly puller: Pick<LanePuller, 'complete' | 'retryLater' | 'handBack'>;
+  readonly store: Pick<ObjectStore, 'put' | 'delete'>;
+  /** Uniform in 0..1. */
+  readonly random: () => number;
+  readonly log: Logger;
+}
+
+export class JobEndings {
+  readonly #parts: JobEndingsParts;
+
+  constructor(parts: JobEndingsParts) {
+    this.#parts = parts;
+  }
+
+  /** Encodes image n of the job and writes it. Rejects when the store does. */
+  async storeImage(job: RunningJob, n: number, image: RawImage): Promise<StoredImage['image']> {
+    const { params } = job.record;
+    const seed = params.seeds[n] ?? 0;
+    const { bytes, contentType, sha256 } = await encodeImage(image, params, seed);
+    const key = imageKey(job.ref, { fence: job.fence, n, format: params.output.format });
+    await this.#parts.store.put(key, bytes, contentType);
+    const { width, height } = image;
+    return { n, key, seed, width, height, bytes: bytes.length, sha256, contentType };
+  }
+
+  /** All images are stored: the job succeeds, unless it was cancelled or claimed by another meanwhile. */
+  async commit(job: RunningJob, signal: AbortSignal): Promise<void> {
+    const stored = [...job.stored.values()].toSorted((a, b) => a.image.n - b.image.n);
+    const averageBatch = stored.reduce((sum, one) => sum + one.averageBatch, 0) / stored.length;
+    const result = { images: stored.map(({ image }) => image), averageBatch };
+    const outcome = await this.#redis(signal, () => this.#parts.records.commit(job.ref, job.fence, result));
+    if (outcome === 'stale') await this.discard(job);
+    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
+    this.#logOf(job).info({ outcome, averageBatch }, 'Job was committed');
+  }
+
+  /** The run ended without a result; the retry table says what becomes of the job. */
+  async end(job: RunningJob, end: RunEnd, signal: AbortSignal): Promise<void> {
+    const decision = decideRetry(end, job.record, this.#parts.random());
+    this.#logOf(job).info({ end: end.kind, decision }, 'Run ended without a result');
+    await this.discard(job);
+    switch (decision.kind) {
+      case 'fail':
+        return await this.#fail(job, decision.failure, signal);
+      case 'hand_back':
+        return await this.#handBack(job, decision.reason, signal);
+      case 'retry_later':
+        return await this.#retryLater(job, decision.delayMs, signal);
+    }
+  }
+
+  /** The job is someone else's now, or cancelled: nothing of this run may stay. */
+  async abandon(job: RunningJob, signal: AbortSignal): Promise<void> {
+    await this.discard(job);
+    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
+  }
+
+  /** Deletes what this run has stored. What cannot be deleted now is swept with the fences that did not win. */
+  async discard(job: RunningJob): Promise<void> {
+    const keys = [...job.stored.values()].map(({ image }) => image.key);
+    const deletions = await Promise.allSettled(keys.map((key) => this.#parts.store.delete(key)));
+    for (const deletion of deletions) {
+      if (deletion.status === 'rejected') {
+        this.#logOf(job).warn({ err: deletion.reason as unknown }, 'Image of an ended run was not deleted');
+      }
+    }
+  }
+
+  async #fail(job: RunningJob, failure: RenderFailure, signal: AbortSignal): Promise<void> {
+    await this.#redis(signal, () => this.#parts.records.fail(job.ref, job.fence, failure));
+    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
+  }
+
+  async #handBack(job: RunningJob, reason: HandBackReason, signal: AbortSignal): Promise<void> {
+    const outcome = await this.#redis(signal, () => this.#parts.records.handBack(job.ref, job.fence, reason));
+    const { puller } = this.#parts;
+    await this.#redis(signal, () =>
+      outcome === 'queued' ? puller.handBack(job.pulled) : puller.complete(job.pulled),
+    );
+  }
+
+  async #retryLater(job: RunningJob, delayMs: number, signal: AbortSignal): Promise<void> {
+    const outcome = await this.#redis(signal, () =>
+      this.#parts.records.handBack(job.ref, job.fence, 'retry'),
+    );
+    const { puller } = this.#parts;
+    await this.#redis(signal, () =>
+      outcome === 'queued' ? puller.retryLater(job.pulled, delayMs) : puller.complete(job.pulled),
+    );
+  }
+
+  #redis<Result>(signal: AbortSignal, action: () => Promise<Result>): Promise<Result> {
+    return untilRedisTakes(action, { signal, log: this.#parts.log });
+  }
+
+  #logOf(job: RunningJob): Logger {
+    return this.#parts.log.child({ jobId: job.ref.id, fence: job.fence });
+  }
+}
