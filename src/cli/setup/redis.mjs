@@ -62,7 +62,7 @@ function installServer(report, environment) {
   const advice = `No redis-server or valkey-server was found. Type:\n\n  ${byHand}\n\n${otherwise}`;
   if (prefix === undefined) throw new SetupError(advice);
   report.work('redis', `installing with ${installer.tool}`);
-  installFirstOffered(installer, prefix, advice);
+  installFirstOffered(installer, { prefix, advice, environment });
   const path = findServer(environment);
   if (path === undefined)
     throw new SetupError(`${installer.tool} installed no server on the PATH.\n${advice}`);
@@ -76,13 +76,15 @@ function rootPrefix({ asUser = false }, environment) {
   if (asUser) return isRoot ? undefined : [];
   if (isRoot) return [];
   if (findOnPath('sudo', environment) === undefined) return undefined;
-  return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore' }).status === 0 ? ['sudo', '-n'] : undefined;
+  return spawnSync('sudo', ['-n', 'true'], { stdio: 'ignore', env: environment }).status === 0
+    ? ['sudo', '-n']
+    : undefined;
 }
 
-function installFirstOffered({ tool, refresh, install, packages }, prefix, advice) {
+function installFirstOffered({ tool, refresh, install, packages }, { prefix, advice, environment }) {
   const command = (args) => {
     const [program, ...rest] = [...prefix, tool, ...args];
-    run(program, rest, { advice, env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } });
+    run(program, rest, { advice, env: { ...environment, DEBIAN_FRONTEND: 'noninteractive' } });
   };
   if (refresh !== undefined) command(refresh);
   const last = packages.at(-1);

@@ -1,0 +1,22 @@
+import type { JobView } from '../../contract/job.ts';
+import { formatTable, type Column } from '../table.ts';
+
+const COLUMNS: ReadonlyArray<Column<JobView>> = [
+  { title: 'prompt', align: 'left', text: ({ request }) => request.prompt },
+  { title: 'seed', align: 'right', text: ({ request }) => String(request.seed) },
+  { title: 'size', align: 'right', text: ({ request }) => `${request.width}x${request.height}` },
+  { title: 'steps', align: 'right', text: ({ request }) => String(request.steps) },
+  { title: 'sampler', align: 'left', text: ({ request }) => request.sampler },
+  { title: 'queued', align: 'right', text: ({ timings }) => seconds(timings.queue_ms) },
+  { title: 'rendered', align: 'right', text: ({ timings }) => seconds(timings.render_ms) },
+  { title: 'avg batch', align: 'right', text: ({ average_batch: batch }) => batch?.toFixed(1) ?? '-' },
+];
+
+/** What was asked for, how long it waited and took, and in how much company it was denoised. */
+export function resultTable(jobs: readonly JobView[]): string {
+  return formatTable(COLUMNS, jobs);
+}
+
+export function seconds(ms: number | null): string {
+  return ms === null ? '-' : `${(ms / 1_000).toFixed(1)} s`;
+}

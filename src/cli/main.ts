@@ -1,0 +1,20 @@
+#!/usr/bin/env node
+/** The `kiln` command. */
+import { Command } from 'commander';
+import { demoCommand } from './commands/demo.ts';
+import { modelsCommand } from './commands/models.ts';
+import { processCommands } from './commands/process.ts';
+import { upCommand } from './commands/up.ts';
+
+const program = new Command('kiln').description('A queue-based batch render farm for Stable Diffusion');
+for (const command of [upCommand(), demoCommand(), modelsCommand(), ...processCommands()]) {
+  program.addCommand(command);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (!(error instanceof Error)) throw error;
+  console.error(`kiln: ${error.message}`);
+  process.exitCode = 1;
+}
