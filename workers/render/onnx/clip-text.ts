@@ -92,7 +92,8 @@ function activate(g: GraphBuilder, x: Value, activation: ClipTextConfig['activat
  * saved from a larger CLIP the parts that came with it; none of them touches the hidden state.
  */
 export const clipTextNaming: TensorNaming = {
-  canonical: (stored) => (/^(embeddings|encoder|final_layer_norm)\./.test(stored) ? `text_model.${stored}` : stored),
+  canonical: (stored) =>
+    /^(embeddings|encoder|final_layer_norm)\./.test(stored) ? `text_model.${stored}` : stored,
   isUnused: (name) =>
     name === 'text_model.embeddings.position_ids' ||
     /^(vision_model\.|visual_projection\.|text_projection\.|logit_scale$)/.test(name),

@@ -37,6 +37,12 @@ export class ConfigReader {
     return this.fail(key, 'must be a number');
   }
 
+  text(key: string, fallback: string): string {
+    const value = this.#get(key) ?? fallback;
+    if (typeof value === 'string') return value;
+    return this.fail(key, 'must be a text');
+  }
+
   boolean(key: string, fallback: boolean): boolean {
     const value = this.#get(key) ?? fallback;
     if (typeof value === 'boolean') return value;
@@ -64,7 +70,8 @@ export class ConfigReader {
     const value = this.#get(key) ?? fallback;
     if (!Array.isArray(value)) return this.fail(key, 'must be a list');
     return value.map(
-      (item) => allowed.find((name) => name === item) ?? this.fail(key, `may hold ${allowed.join(', ')} only`),
+      (item) =>
+        allowed.find((name) => name === item) ?? this.fail(key, `may hold ${allowed.join(', ')} only`),
     );
   }
 
@@ -89,7 +96,8 @@ export class ConfigReader {
   fixed(values: Readonly<Record<string, string | number | boolean | null>>): void {
     for (const [key, only] of Object.entries(values)) {
       const value = this.#get(key) ?? only;
-      if (value !== only) this.fail(key, only === null ? 'is not supported' : `only ${JSON.stringify(only)} is supported`);
+      if (value !== only)
+        this.fail(key, only === null ? 'is not supported' : `only ${JSON.stringify(only)} is supported`);
     }
   }
 
@@ -109,7 +117,8 @@ export class ConfigReader {
   /** Refuses keys nobody asked for, unless they are null (a newer switch, left off) or private (`_class_name`). */
   finish(): void {
     for (const [key, value] of Object.entries(this.#json))
-      if (value !== null && !key.startsWith('_') && !this.#known.has(key)) this.fail(key, 'is unknown to Kiln');
+      if (value !== null && !key.startsWith('_') && !this.#known.has(key))
+        this.fail(key, 'is unknown to Kiln');
   }
 
   /** diffusers writes null for "the default". */
@@ -120,7 +129,8 @@ export class ConfigReader {
 
   /** For rules that span several keys. */
   fail(key: string, problem: string): never {
-    throw new ModelError(`${this.#where}: "${key}": ${JSON.stringify(this.#json[key]) ?? 'absent'} ${problem}`);
+    const value = Object.hasOwn(this.#json, key) ? JSON.stringify(this.#json[key]) : '(absent)';
+    throw new ModelError(`${this.#where}: "${key}": ${value} ${problem}`);
   }
 }
 

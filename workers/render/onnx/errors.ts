@@ -11,3 +11,7 @@ export function listProblems(title: string, problems: readonly string[]): string
   const rest = problems.length - shown.length;
   return `${title}: ${problems.length} problem(s)${shown.join('')}${rest > 0 ? `\n  - and ${rest} more` : ''}`;
 }
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

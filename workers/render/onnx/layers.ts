@@ -41,7 +41,11 @@ export function conv(g: GraphBuilder, x: Feature, name: string, size: ConvSize):
   const pads = size.pads ?? Array.from({ length: 4 }, () => (kernel - 1) / 2);
   const weight = g.parameter(`${name}.weight`, [out, x.channels, kernel, kernel]);
   const bias = g.parameter(`${name}.bias`, [out], { init: 'zero' });
-  const attributes = { kernel_shape: ints([kernel, kernel]), strides: ints([stride, stride]), pads: ints(pads) };
+  const attributes = {
+    kernel_shape: ints([kernel, kernel]),
+    strides: ints([stride, stride]),
+    pads: ints(pads),
+  };
   return { value: g.node('Conv', [x.value, weight, bias], attributes), channels: out };
 }
 
@@ -138,7 +142,7 @@ export function upsampleTo(g: GraphBuilder, x: Feature, like: Feature): Feature 
 
 export interface ResnetSize extends GroupNormSize {
   readonly out: number;
-  /** SiLU of the time embedding, `[2B, channels]`, for networks that have one. */
+  /** SiLU of the time embedding, `[B, channels]`, for networks that have one. */
   readonly time?: { readonly value: Value; readonly channels: number };
 }
 
@@ -148,9 +152,10 @@ export function resnet(g: GraphBuilder, x: Feature, name: string, size: ResnetSi
   let h = conv(g, normSilu(g, x, `${name}.norm1`, size), `${name}.conv1`, { out, kernel: 3 });
   if (time !== undefined) {
     const projected = linear(g, time.value, `${name}.time_emb_proj`, { in: time.channels, out });
-    // The rows come twice (see timeEmbedding in unet.ts); from here on each sample goes alone.
-    const [rows] = g.halves(projected, 0);
-    h = { value: g.node('Add', [h.value, g.node('Unsqueeze', [rows, g.int64s([2, 3])])]), channels: out };
+    h = {
+      value: g.node('Add', [h.value, g.node('Unsqueeze', [projected, g.int64s([2, 3])])]),
+      channels: out,
+    };
   }
   h = conv(g, normSilu(g, h, `${name}.norm2`, size), `${name}.conv2`, { out, kernel: 3 });
   return add(g, x.channels === out ? x : conv(g, x, `${name}.conv_shortcut`, { out, kernel: 1 }), h);

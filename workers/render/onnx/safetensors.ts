@@ -41,6 +41,10 @@ async function readHeader(handle: FileHandle, path: string): Promise<Safetensors
   if (bytes < LENGTH_PREFIX_BYTES)
     throw new ModelError(`${path}: has ${bytes} bytes, too few for a safetensors file`);
   const prefix = await readExactly(handle, { offset: 0, length: LENGTH_PREFIX_BYTES });
+  if (prefix.toString('latin1') === 'version ')
+    throw new ModelError(
+      `${path}: is a Git LFS pointer, not the file itself: run "git lfs pull" in its repository`,
+    );
   const headerBytes = prefix.readBigUInt64LE();
   if (headerBytes > MAX_HEADER_BYTES)
     throw new ModelError(

@@ -4,6 +4,8 @@ import { ConfigReader } from './config-reader.ts';
 const DOWN_BLOCKS = ['CrossAttnDownBlock2D', 'DownBlock2D'] as const;
 const UP_BLOCKS = ['CrossAttnUpBlock2D', 'UpBlock2D'] as const;
 
+const TRAINED_SAMPLE_SIZE = 64;
+
 /** What the blocks of one level, on the way down or up, are made of. */
 export interface UnetBlock {
   readonly channels: number;
@@ -52,7 +54,7 @@ export function parseUnetConfig(json: unknown, where: string): UnetConfig {
     groups,
     inChannels: reader.count('in_channels', 4),
     outChannels: reader.count('out_channels', 4),
-    sampleSize: reader.count('sample_size', 64),
+    sampleSize: readSampleSize(reader),
     epsilon: reader.number('norm_eps', 1e-5),
     crossAttentionDim: reader.count('cross_attention_dim', 1280),
     linearProjection: reader.boolean('use_linear_projection', false),
@@ -62,6 +64,13 @@ export function parseUnetConfig(json: unknown, where: string): UnetConfig {
   };
   reader.finish();
   return config;
+}
+
+/** Files from before diffusers 0.9 may state 32 for networks trained at 64; diffusers corrects them the same way. */
+function readSampleSize(reader: ConfigReader): number {
+  const stated = reader.count('sample_size', TRAINED_SAMPLE_SIZE);
+  const isOld = /^0\.[0-8]\./.test(reader.text('_diffusers_version', ''));
+  return isOld ? Math.max(stated, TRAINED_SAMPLE_SIZE) : stated;
 }
 
 function refuseOtherArchitectures(reader: ConfigReader): void {
@@ -103,7 +112,12 @@ function parseBlocks(reader: ConfigReader): Pick<UnetConfig, 'down' | 'mid' | 'u
   const n = channels.length;
   const [crossDown, plainDown] = DOWN_BLOCKS;
   const [crossUp, plainUp] = UP_BLOCKS;
-  const downTypes = reader.names('down_block_types', DOWN_BLOCKS, [crossDown, crossDown, crossDown, plainDown]);
+  const downTypes = reader.names('down_block_types', DOWN_BLOCKS, [
+    crossDown,
+    crossDown,
+    crossDown,
+    plainDown,
+  ]);
   const upTypes = reader.names('up_block_types', UP_BLOCKS, [plainUp, crossUp, crossUp, crossUp]);
   for (const [key, list] of Object.entries({ down_block_types: downTypes, up_block_types: upTypes }))
     if (list.length !== n) reader.fail(key, `must have one entry for each of the ${n} block_out_channels`);
@@ -134,7 +148,9 @@ function parseTransformers(reader: ConfigReader, channels: readonly number[]): T
   const n = channels.length;
   // `attention_head_dim` is the number of heads, whatever it is called: diffusers keeps an old mistake alive.
   const headDim = reader.countPerBlock('attention_head_dim', n, 8);
-  const heads = reader.isSet('num_attention_heads') ? reader.countPerBlock('num_attention_heads', n, 8) : headDim;
+  const heads = reader.isSet('num_attention_heads')
+    ? reader.countPerBlock('num_attention_heads', n, 8)
+    : headDim;
   const depth = reader.countPerBlock('transformer_layers_per_block', n, 1);
   const onlyCross = reader.booleanPerBlock('only_cross_attention', n, false);
   const perLevel = channels.map((size, i): TransformerShape => {

@@ -20,7 +20,7 @@ const MAX_PERIOD = 10_000;
 interface Walk {
   readonly g: GraphBuilder;
   readonly config: UnetConfig;
-  /** SiLU of the time embedding, `[2B, timeChannels]`. */
+  /** SiLU of the time embedding, `[B, timeChannels]`. */
   readonly time: { readonly value: Value; readonly channels: number };
   /** `[B, tokens, crossAttentionDim]` */
   readonly hiddenStates: Value;
@@ -53,20 +53,16 @@ export function unetGraph(config: UnetConfig): Graph {
 /** All names are as diffusers writes them today, and every tensor is used. */
 export const unetNaming: TensorNaming = { canonical: (stored) => stored, isUnused: () => false };
 
-/**
- * Sinusoidal embedding of the timestep, two linear layers, SiLU (every block begins with it).
- *
- * The rows are computed twice over, `[t, t]`: without prepacked weights the runtime multiplies a single row by
- * another kernel than several, which would give a sample other bits alone than in company. With two copies
- * there is never a single row; the second half is dropped after each block's projection.
- */
+/** Sinusoidal embedding of the timestep, two linear layers, and the SiLU that every block begins with. */
 function timeEmbedding(g: GraphBuilder, config: UnetConfig): Walk['time'] {
   const base = config.down[0]!.channels;
   const channels = 4 * base;
   const rows = g.input('timestep', 'float32', ['B']);
-  const twice = g.node('Concat', [rows, rows], { axis: int(0) });
-  const column = g.node('Unsqueeze', [twice, g.int64s([1])]);
-  const angles = g.node('Mul', [column, g.floats(frequencies(base / 2, config.frequencyShift), [1, base / 2])]);
+  const column = g.node('Unsqueeze', [rows, g.int64s([1])]);
+  const angles = g.node('Mul', [
+    column,
+    g.floats(frequencies(base / 2, config.frequencyShift), [1, base / 2]),
+  ]);
   const [cos, sin] = [g.node('Cos', [angles]), g.node('Sin', [angles])];
   const waves = g.node('Concat', config.cosFirst ? [cos, sin] : [sin, cos], { axis: int(1) });
   const hidden = silu(g, linear(g, waves, 'time_embedding.linear_1', { in: base, out: channels }));
@@ -74,8 +70,7 @@ function timeEmbedding(g: GraphBuilder, config: UnetConfig): Walk['time'] {
   if (config.classes !== undefined) {
     const labels = g.input('class_labels', 'int64', ['B']);
     const table = g.parameter('class_embedding.weight', [config.classes, channels]);
-    const labelsTwice = g.node('Concat', [labels, labels], { axis: int(0) });
-    embedding = g.node('Add', [embedding, g.node('Gather', [table, labelsTwice])]);
+    embedding = g.node('Add', [embedding, g.node('Gather', [table, labels])]);
   }
   return { value: silu(g, embedding), channels };
 }
@@ -83,7 +78,9 @@ function timeEmbedding(g: GraphBuilder, config: UnetConfig): Walk['time'] {
 /** 10000^(-k / (half - shift)), rounded to float32 where the reference implementation rounds. */
 function frequencies(half: number, shift: number): Float32Array {
   const step = Math.fround(-Math.log(MAX_PERIOD));
-  return Float32Array.from({ length: half }, (_, k) => Math.exp(Math.fround(Math.fround(step * k) / (half - shift))));
+  return Float32Array.from({ length: half }, (_, k) =>
+    Math.exp(Math.fround(Math.fround(step * k) / (half - shift))),
+  );
 }
 
 interface BlockPlace {

@@ -5,7 +5,18 @@
 import { ConfigReader } from './config-reader.ts';
 import { GraphBuilder } from './graph.ts';
 import type { Graph } from './graph.ts';
-import { add, attention, conv, groupNorm, linear, normSilu, resnet, toFeature, toTokens, upsample2x } from './layers.ts';
+import {
+  add,
+  attention,
+  conv,
+  groupNorm,
+  linear,
+  normSilu,
+  resnet,
+  toFeature,
+  toTokens,
+  upsample2x,
+} from './layers.ts';
 import type { Feature } from './layers.ts';
 import type { TensorNaming } from './weights.ts';
 
@@ -69,7 +80,8 @@ function checkBlockTypes(reader: ConfigReader, levels: number): void {
     up_block_types: reader.names('up_block_types', [UP_BLOCK], [UP_BLOCK]),
   };
   for (const [key, list] of Object.entries(types))
-    if (list.length !== levels) reader.fail(key, `must have one entry for each of the ${levels} block_out_channels`);
+    if (list.length !== levels)
+      reader.fail(key, `must have one entry for each of the ${levels} block_out_channels`);
 }
 
 /** `latent_sample f32[B, latentChannels, h, w] -> sample f32[B, 3, h*scale, w*scale]`, pixels in about -1..1. */
@@ -83,7 +95,8 @@ export function vaeDecoderGraph(config: VaeConfig): Graph {
   h = midBlock(g, h, 'decoder.mid_block', config);
   for (const [i, out] of levels.entries()) {
     const name = `decoder.up_blocks.${i}`;
-    for (let j = 0; j <= config.resnets; j++) h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
+    for (let j = 0; j <= config.resnets; j++)
+      h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
     if (i === levels.length - 1) continue;
     h = conv(g, upsample2x(g, h), `${name}.upsamplers.0.conv`, { out, kernel: 3 });
   }
@@ -102,7 +115,8 @@ export function vaeEncoderGraph(config: VaeConfig): Graph {
   let h = conv(g, entry, 'encoder.conv_in', { out: config.channels[0]!, kernel: 3 });
   for (const [i, out] of config.channels.entries()) {
     const name = `encoder.down_blocks.${i}`;
-    for (let j = 0; j < config.resnets; j++) h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
+    for (let j = 0; j < config.resnets; j++)
+      h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
     if (i === config.channels.length - 1) continue;
     // Padded at the bottom and right only, as the original was trained.
     h = conv(g, h, `${name}.downsamplers.0.conv`, { out, kernel: 3, stride: 2, pads: [0, 0, 1, 1] });
@@ -158,7 +172,8 @@ export const vaeNaming: TensorNaming = {
   canonical: (stored) =>
     stored.replace(
       /^((?:en|de)coder\.mid_block\.attentions\.0\.)(\w+)\.(weight|bias)$/,
-      (_, before: string, layer: string, kind: string) => `${before}${ATTENTION_NAMES[layer] ?? layer}.${kind}`,
+      (_, before: string, layer: string, kind: string) =>
+        `${before}${ATTENTION_NAMES[layer] ?? layer}.${kind}`,
     ),
   isUnused: () => false,
 };

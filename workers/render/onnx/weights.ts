@@ -52,7 +52,8 @@ export function matchWeights(
   }
   const expected = new Set(parameters.map(({ name }) => name));
   for (const [name, entry] of stored)
-    if (!expected.has(name)) problems.push(`"${entry.name}" ${shapeText(entry.shape)} has no place in this network`);
+    if (!expected.has(name))
+      problems.push(`"${entry.name}" ${shapeText(entry.shape)} has no place in this network`);
   return { found: stored, problems };
 }
 
