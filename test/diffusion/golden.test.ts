@@ -17,7 +17,20 @@ describe('against the results of torch, transformers and diffusers', async () =>
 
   it('there are cases of every kind', () => {
     const kinds = new Set(tiny.map(({ name }) => name.split('/')[0]));
-    expect(kinds).toEqual(new Set(['pipelines', 'tokenizer-pocket', 'torch-cpu-randn']));
+    expect(kinds).toEqual(
+      new Set([
+        'pipelines',
+        'text_encoder-sd1',
+        'text_encoder-sd2',
+        'tokenizer-pocket',
+        'torch-cpu-randn',
+        'unet-sd1',
+        'unet-sd2',
+        'unet-upscaler',
+        'vae-f8',
+        'vae-f8-old-names',
+      ]),
+    );
     expect(pocket).toHaveLength(2);
   });
 

@@ -10,7 +10,10 @@ const KILN_MODELS = fileURLToPath(new URL('../../models', import.meta.url));
 /** Entry by entry, so that each one's cases can run before the next is read. Throws when there is no such folder. */
 export async function* discover(dir: string): AsyncGenerator<GoldenCase, void> {
   if (!(await exists(dir))) throw new Error(`There is no folder ${dir}`);
-  const root: GoldenRoot = { dir, modelFolders: [join(dir, 'models'), join(dir, '..'), KILN_MODELS] };
+  const root: GoldenRoot = {
+    dir,
+    modelFolders: [join(dir, 'models'), join(dir, '..'), join(dir, '..', '..', 'models'), KILN_MODELS],
+  };
   const entries = await entriesOf(dir);
   const outputs = entries.includes('cases.json') ? /-out\.safetensors$/ : undefined;
   for (const entry of entries) {

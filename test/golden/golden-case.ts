@@ -1,5 +1,5 @@
-/** What a folder of reference data is turned into: cases that can be run one by one. */
-export interface RunnableCase {
+/** What a folder of reference data is turned into: cases that are run one by one. */
+interface RunnableCase {
   readonly name: string;
   /** The largest absolute error that still passes; 0 means equal. */
   readonly tolerance: number;
@@ -14,7 +14,7 @@ export interface Measurement {
   readonly note?: string;
 }
 
-export interface SkippedCase {
+interface SkippedCase {
   readonly name: string;
   readonly skip: string;
 }
@@ -33,14 +33,19 @@ export interface Kind {
   readonly cases: (root: GoldenRoot, entry: string) => Promise<readonly GoldenCase[]>;
 }
 
-export type Outcome =
-  | {
-      readonly outcome: 'ok' | 'FAIL';
-      readonly name: string;
-      readonly error: number;
-      readonly tolerance: number;
-    }
-  | { readonly outcome: 'FAIL' | 'skip'; readonly name: string; readonly reason: string };
+export type Outcome = MeasuredOutcome | UnmeasuredOutcome;
+
+interface MeasuredOutcome extends Measurement {
+  readonly outcome: 'ok' | 'FAIL';
+  readonly name: string;
+  readonly tolerance: number;
+}
+
+interface UnmeasuredOutcome {
+  readonly outcome: 'FAIL' | 'skip';
+  readonly name: string;
+  readonly reason: string;
+}
 
 /** A case that throws has failed; it never stops the run. */
 export async function runCase(golden: GoldenCase): Promise<Outcome> {
@@ -57,7 +62,7 @@ export async function runCase(golden: GoldenCase): Promise<Outcome> {
 }
 
 /** On one line, with the causes. */
-export function messageOf(error: unknown): string {
+function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const cause = error.cause === undefined ? '' : `: ${messageOf(error.cause)}`;
   return `${error.message}${cause}`.replace(/\s*\n\s*/g, '; ');

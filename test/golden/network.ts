@@ -1,68 +1,57 @@
 /** One network from its `config.json` and weight file, in a session of its own. */
 import { dirname, join } from 'node:path';
-import { clipTextGraph, clipTextNaming, parseClipTextConfig } from '../../workers/render/onnx/clip-text.ts';
+import type { ComponentFiles, ComponentName } from '../../workers/render/onnx/component-files.ts';
 import type { Graph } from '../../workers/render/onnx/graph.ts';
+import { planComponent, TEXT_ENCODER, UNET, VAE } from '../../workers/render/onnx/networks.ts';
 import { openSafetensors } from '../../workers/render/onnx/safetensors.ts';
 import { createSession, type Session } from '../../workers/render/onnx/session.ts';
-import { parseUnetConfig } from '../../workers/render/onnx/unet-config.ts';
-import { unetGraph, unetNaming } from '../../workers/render/onnx/unet.ts';
-import {
-  parseVaeConfig,
-  vaeDecoderGraph,
-  vaeEncoderGraph,
-  vaeNaming,
-} from '../../workers/render/onnx/vae.ts';
-import { bindWeights, matchWeights, type TensorNaming } from '../../workers/render/onnx/weights.ts';
+import { bindWeights, type WeightMatch } from '../../workers/render/onnx/weights.ts';
 import { entriesOf, readJson } from './files.ts';
 
 export type NetworkName = 'text_encoder' | 'unet' | 'vae_decoder' | 'vae_encoder';
 
-interface Network {
-  /** All graphs that share the weight file, the wanted one first. */
-  readonly graphs: (json: unknown, where: string) => readonly [Graph, ...Graph[]];
-  readonly naming: TensorNaming;
-}
-
-const NETWORKS: Readonly<Record<NetworkName, Network>> = {
-  text_encoder: {
-    graphs: (json, where) => [clipTextGraph(parseClipTextConfig(json, where))],
-    naming: clipTextNaming,
-  },
-  unet: { graphs: (json, where) => [unetGraph(parseUnetConfig(json, where))], naming: unetNaming },
-  vae_decoder: {
-    graphs: (json, where) => {
-      const config = parseVaeConfig(json, where);
-      return [vaeDecoderGraph(config), vaeEncoderGraph(config)];
-    },
-    naming: vaeNaming,
-  },
-  vae_encoder: {
-    graphs: (json, where) => {
-      const config = parseVaeConfig(json, where);
-      return [vaeEncoderGraph(config), vaeDecoderGraph(config)];
-    },
-    naming: vaeNaming,
-  },
-};
-
 /** Rejects when the folder has no weight file, or one that does not fit its config. */
 export async function openNetwork(folder: string, name: NetworkName): Promise<Session> {
-  const { graphs: build, naming } = NETWORKS[name];
-  const configPath = join(folder, 'config.json');
-  const graphs = build(await readJson(configPath), configPath);
-  const weights = await openSafetensors(await weightFile(folder));
-  const parameters = graphs.flatMap((graph) => graph.parameters);
-  const { found, problems } = matchWeights(parameters, weights.tensors, naming);
-  if (problems.length > 0) throw new Error(`${weights.path} does not fit its config: ${problems.join(', ')}`);
+  const { graph, match, files } = await plan(folder, name);
+  const { path } = files.weights;
+  if (match.problems.length > 0)
+    throw new Error(`${path} does not fit its config: ${match.problems.join(', ')}`);
   return createSession(
-    { name, bytes: bindWeights(graphs[0], weights, found), weightsFolder: dirname(weights.path) },
+    { name, bytes: bindWeights(graph, files.weights, match.found), weightsFolder: dirname(path) },
     { device: { kind: 'cpu' }, profile: 'lean' },
   );
 }
 
-async function weightFile(folder: string): Promise<string> {
-  const names = await entriesOf(folder);
-  const name = names.find((entry) => entry.endsWith('.safetensors') && entry !== 'io.safetensors');
-  if (name === undefined) throw new Error(`${folder} has no weight file`);
-  return join(folder, name);
+interface NetworkPlan {
+  readonly files: ComponentFiles;
+  readonly graph: Graph;
+  readonly match: WeightMatch;
+}
+
+async function plan(folder: string, name: NetworkName): Promise<NetworkPlan> {
+  switch (name) {
+    case 'text_encoder': {
+      const { files, graphs, match } = planComponent(TEXT_ENCODER, await filesOf(folder, 'text_encoder'));
+      return { files, match, graph: graphs.encoder };
+    }
+    case 'unet': {
+      const { files, graphs, match } = planComponent(UNET, await filesOf(folder, 'unet'));
+      return { files, match, graph: graphs.unet };
+    }
+    case 'vae_decoder':
+    case 'vae_encoder': {
+      const { files, graphs, match } = planComponent(VAE, await filesOf(folder, 'vae'));
+      return { files, match, graph: name === 'vae_decoder' ? graphs.decoder : graphs.encoder };
+    }
+  }
+}
+
+async function filesOf(folder: string, name: ComponentName): Promise<ComponentFiles> {
+  const configPath = join(folder, 'config.json');
+  const weights = (await entriesOf(folder)).find(
+    (entry) => entry.endsWith('.safetensors') && entry !== 'io.safetensors',
+  );
+  if (weights === undefined) throw new Error(`${folder} has no weight file`);
+  const config = await readJson(configPath);
+  return { name, configPath, config, weights: await openSafetensors(join(folder, weights)) };
 }

@@ -1,5 +1,5 @@
 /** `cases.json`: requests against a whole model, and the images that came out of diffusers. */
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { SAMPLER_NAMES, type SamplerName } from '../../../src/contract/samplers.ts';
 import { parseNoiseScheduleConfig } from '../../../workers/render/diffusion/noise-schedule.ts';
 import { ownSampler } from '../../../workers/render/diffusion/samplers/create-sampler.ts';
@@ -7,7 +7,7 @@ import { entriesOf, exists, firstExisting, readJson } from '../files.ts';
 import type { GoldenCase, GoldenRoot, Kind } from '../golden-case.ts';
 import { list, record, text, type Json } from '../json.ts';
 import { textToImage } from '../tasks/text-to-image.ts';
-import type { PipelineCase, Task } from '../tasks/task.ts';
+import type { Task } from '../tasks/task.ts';
 
 /** Images in 0..1. */
 const TOLERANCE = 4e-3;
@@ -38,42 +38,58 @@ export const looseCases: Kind = {
   cases: (root) => folderCases(root, { folder: root.dir, task: 'txt2img' }),
 };
 
-async function folderCases(root: GoldenRoot, at: { folder: string; task: string }): Promise<GoldenCase[]> {
+interface TaskFolder {
+  readonly folder: string;
+  readonly task: string;
+}
+
+interface ModelFolder {
+  readonly folder: string;
+  readonly ownSampler: SamplerName | null;
+}
+
+async function folderCases(root: GoldenRoot, at: TaskFolder): Promise<GoldenCase[]> {
   const file = record(await readJson(join(at.folder, CASES)));
-  const model = text(file['model']);
-  const modelFolder = await firstExisting(
-    root.modelFolders.map((folder) => join(folder, model, 'model_index.json')),
-  );
-  const ownName = modelFolder === undefined ? null : await readOwnSampler(join(modelFolder, '..'));
+  const name = text(file['model']);
+  const model = await findModel(root, name);
   return list(file['cases']).map((item, i) => {
     const request = record(item);
-    const wanted = text(request['scheduler']);
-    const name = `pipelines/${at.task}/${i}-${wanted}`;
-    const task = TASKS[at.task];
-    const sampler = wanted === OWN ? ownName : SAMPLER_NAMES.find((known) => known === wanted);
-    const unknown = task === undefined ? undefined : unknownKey(task, request);
-
-    if (task === undefined) return { name, skip: `the task ${at.task} is not built` };
-    if (modelFolder === undefined) return { name, skip: `there is no model "${model}"` };
-    if (sampler === undefined || sampler === null)
-      return { name, skip: `the sampler ${wanted} is not built` };
-    if (unknown !== undefined) return { name, skip: `the parameter ${unknown} is not built` };
-    const golden: PipelineCase = {
-      request,
-      sampler,
-      folder: at.folder,
-      modelFolder: join(modelFolder, '..'),
-    };
-    return { name, tolerance: TOLERANCE, measure: () => task.measure(golden) };
+    const caseName = `pipelines/${at.task}/${i}-${text(request['scheduler'])}`;
+    return model === undefined
+      ? { name: caseName, skip: `there is no model "${name}"` }
+      : pipelineCase({ name: caseName, request, model, at });
   });
+}
+
+async function findModel(root: GoldenRoot, name: string): Promise<ModelFolder | undefined> {
+  const index = await firstExisting(
+    root.modelFolders.map((folder) => join(folder, name, 'model_index.json')),
+  );
+  if (index === undefined) return undefined;
+  const folder = dirname(index);
+  const schedule = await readJson(join(folder, 'scheduler', 'scheduler_config.json'));
+  return { folder, ownSampler: ownSampler(parseNoiseScheduleConfig(schedule)) };
+}
+
+interface CaseParts {
+  readonly name: string;
+  readonly request: Json;
+  readonly model: ModelFolder;
+  readonly at: TaskFolder;
+}
+
+function pipelineCase({ name, request, model, at }: CaseParts): GoldenCase {
+  const task = TASKS[at.task];
+  if (task === undefined) return { name, skip: `the task ${at.task} is not built` };
+  const wanted = text(request['scheduler']);
+  const sampler = wanted === OWN ? model.ownSampler : SAMPLER_NAMES.find((known) => known === wanted);
+  if (sampler === undefined || sampler === null) return { name, skip: `the sampler ${wanted} is not built` };
+  const unknown = unknownKey(task, request);
+  if (unknown !== undefined) return { name, skip: `the parameter ${unknown} is not built` };
+  const golden = { request, sampler, folder: at.folder, modelFolder: model.folder, tolerance: TOLERANCE };
+  return { name, tolerance: TOLERANCE, measure: () => task.measure(golden) };
 }
 
 function unknownKey(task: Task, request: Json): string | undefined {
   return Object.keys(request).find((key) => !COMMON_KEYS.includes(key) && !task.keys.includes(key));
-}
-
-async function readOwnSampler(modelFolder: string): Promise<SamplerName | null> {
-  return ownSampler(
-    parseNoiseScheduleConfig(await readJson(join(modelFolder, 'scheduler', 'scheduler_config.json'))),
-  );
 }

@@ -11,9 +11,9 @@ import { trainTimesteps } from './noise-tables.ts';
  * - `continuous` (Euler): the linspace spacing keeps its fractions;
  * - `interval` (DPM-Solver++): spaces N + 1 points and leaves out the last, where no noise is left to remove.
  */
-export type SpacingFamily = 'discrete' | 'continuous' | 'interval';
+type SpacingFamily = 'discrete' | 'continuous' | 'interval';
 
-export interface TimestepRequest {
+interface TimestepRequest {
   readonly family: SpacingFamily;
   /** The spacing of the sampler's class, for a file that names none. */
   readonly defaultSpacing: TimestepSpacing;
