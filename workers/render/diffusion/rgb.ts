@@ -1,6 +1,5 @@
 /** Decoded planes -> 8-bit pixels, with the roundings of diffusers' image processor. */
 import type { RawImage } from '../encode-image.ts';
-import { roundHalfEven } from './timesteps.ts';
 
 /** A decoder's value, about -1..1 -> 0..1, in float32. */
 export function toUnitInterval(value: number): number {
@@ -14,11 +13,12 @@ export function toRgb(
 ): RawImage {
   const { width, height } = size;
   const area = width * height;
-  const rgb = new Uint8Array(3 * area);
+  // This array clamps, and rounds ties to even on assignment (ECMA-262, ToUint8Clamp), as numpy does.
+  const rgb = new Uint8ClampedArray(3 * area);
   for (let channel = 0; channel < 3; channel++) {
     for (let i = 0; i < area; i++) {
-      rgb[3 * i + channel] = roundHalfEven(Math.fround(toUnitInterval(planes[channel * area + i]!) * 255));
+      rgb[3 * i + channel] = Math.fround(toUnitInterval(planes[channel * area + i]!) * 255);
     }
   }
-  return { width, height, rgb };
+  return { width, height, rgb: new Uint8Array(rgb.buffer) };
 }
