@@ -92,14 +92,8 @@ describe('decideRetry', () => {
 
   test('a poison job is told what happened', () => {
     const decision = decideRetry(died('alone'), { attempts: 0, soloCrashes: 1 }, 0);
-    expect(decision).toMatchObject({
-      failure: {
-        code: 'engine_crash',
-        message: expect.stringContaining(
-          'died 2 times with this job alone in it, the last time while computing a step',
-        ) as string,
-      },
-    });
+    const message = decision.kind === 'fail' ? decision.failure.message : '';
+    expect(message).toContain('died 2 times with this job alone in it, the last time while computing a step');
   });
 
   test('after any crash a job runs solo', () => {

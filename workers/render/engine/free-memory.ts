@@ -6,8 +6,8 @@ import type { Device } from '../../../src/domain/batch-limits.ts';
 const MiB = 1024 * 1024;
 
 /** Bytes. On CPU what the process may still take, within its container's limit; on CUDA what the driver reports. */
-export async function freeMemory(device: Device): Promise<number> {
-  return device === 'cpu' ? process.availableMemory() : await freeCudaMemory();
+export function freeMemory(device: Device): Promise<number> {
+  return device === 'cpu' ? Promise.resolve(process.availableMemory()) : freeCudaMemory();
 }
 
 /** Of several visible GPUs the fullest counts: the driver's numbering need not be that of CUDA. */

@@ -1,18 +1,63 @@
 /**
- * The engine child: owns the device. It lives exactly as long as its supervisor: the channel closes when that dies,
- * however it dies, and the device is free again.
+ * The engine child: owns the device. It lives as long as its supervisor wants it to: when the channel closes, because
+ * that died, however it died, the engine ends too and the device is free for the next.
  */
+import { performance } from 'node:perf_hooks';
 import { env } from 'node:process';
-import { loadConfig } from '../../../src/config.ts';
+import { loadConfig, type Config } from '../../../src/config.ts';
 import { createLogger } from '../../../src/log.ts';
 import { TextCache } from '../diffusion/text-cache.ts';
 import { BatchSizes } from './batch-sizes.ts';
 import { EngineLoop } from './engine-loop.ts';
 import { freeMemory } from './free-memory.ts';
+import { ModelFiles } from './model-files.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { parseCommand, type EngineEvent } from './protocol.ts';
 
 const MiB = 1024 * 1024;
+/** Some 200 prompts of Stable Diffusion 2, or 2,000 of the pocket model. */
+const TEXT_CACHE_BYTES = 64 * MiB;
 
 const config = loadConfig(env);
 const log = createLogger('engine', config.logLevel);
+const engine = createEngine(config);
+
+process.on('message', (message) => engine.receive(parseCommand(message)));
+process.on('disconnect', () => process.exit(0));
+// Ctrl-C reaches the whole process group; what becomes of the jobs is for the supervisor to say.
+for (const signal of ['SIGINT', 'SIGTERM'] as const)
+  process.on(signal, () => log.debug({ signal }, 'Signal left to the supervisor'));
+
+try {
+  await engine.run();
+  process.exit(0);
+} catch (error) {
+  log.fatal({ err: error }, 'Engine cannot go on');
+  process.exit(1);
+}
+
+function createEngine({ device, threads, cpuProfile, maxBatchSize, modelDirs }: Config): EngineLoop {
+  const freeBytes = (): Promise<number> => freeMemory(device);
+  const files = new ModelFiles(modelDirs, {
+    device: device === 'cuda' ? { kind: 'cuda', deviceId: 0 } : { kind: 'cpu' },
+    profile: cpuProfile,
+    threads,
+  });
+  return new EngineLoop({
+    device,
+    models: new ModelShelf(files, freeBytes),
+    sizes: new BatchSizes({ configured: maxBatchSize, device, freeBytes }),
+    texts: new TextCache(TEXT_CACHE_BYTES),
+    emit: sendToSupervisor,
+    now: () => performance.now(),
+  });
+}
+
+/** Resolves when the message is in the channel: then it arrives even if this process dies at once. */
+function sendToSupervisor(event: EngineEvent): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (process.send === undefined)
+      throw new Error('an engine is started by its supervisor, with a channel to it');
+    process.send(event, undefined, undefined, (error) => (error === null ? resolve() : reject(error)));
+  });
+}
