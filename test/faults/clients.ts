@@ -41,7 +41,9 @@ function submit(job: PlannedJob, { url, history }: Callers): Promise<string | nu
       history.add({ kind: 'in_doubt', key: job.key, reason: answer });
       return undefined;
     }
-    const id = answer.status === 202 ? stringField(answer.body, 'id') : null;
+    // 202 when it was accepted, 200 when a repeated submit finds its job ended.
+    const isAccepted = answer.status === 202 || answer.status === 200;
+    const id = isAccepted ? stringField(answer.body, 'id') : null;
     history.add({ kind: 'answer', key: job.key, status: answer.status, id });
     return isTemporary(answer) ? undefined : id;
   });

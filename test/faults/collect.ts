@@ -7,7 +7,7 @@ import type { JobState } from '../../src/domain/job-state.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { JobView } from '../../src/contract/job.ts';
 import { readImage, readJob } from '../support/kiln-client.ts';
-import type { Books } from './books.ts';
+import type { Books } from '../support/books.ts';
 import type { FarmEnd, FinalImage, FinalJob } from './evidence.ts';
 
 const PAGE = 200;

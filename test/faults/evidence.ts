@@ -7,7 +7,7 @@ import type { SettingName } from './settings.ts';
 /** One line of the JSONL history. `at` is the harness's clock in milliseconds since the epoch. */
 export type Entry = { readonly at: number } & (
   | { readonly kind: 'submit'; readonly key: string; readonly setting: SettingName }
-  /** An answer to a submit; `id` only with a 202. */
+  /** An answer to a submit; `id` only when it was accepted. */
   | { readonly kind: 'answer'; readonly key: string; readonly status: number; readonly id: string | null }
   /** No answer came: the job may or may not have been accepted. */
   | { readonly kind: 'in_doubt'; readonly key: string; readonly reason: string }
@@ -87,12 +87,12 @@ export function entriesOf<Kind extends Entry['kind']>(evidence: Evidence, kind: 
   return evidence.history.filter((entry): entry is EntryOf<Kind> => entry.kind === kind);
 }
 
-/** Ids of everything that was answered 202; a repeated submit names its id again. */
+/** Ids of everything that was accepted; a repeated submit names its id again. */
 export function acceptedIds(history: readonly Entry[]): string[] {
   return history.flatMap((entry) => (entry.kind === 'answer' && entry.id !== null ? [entry.id] : []));
 }
 
-/** Id -> idempotency key, of everything that was answered 202. */
+/** Id -> idempotency key, of everything that was accepted. */
 export function acceptedJobs(evidence: Evidence): Map<string, string> {
   return new Map(
     entriesOf(evidence, 'answer').flatMap((entry) => (entry.id === null ? [] : [[entry.id, entry.key]])),

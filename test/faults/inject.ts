@@ -67,7 +67,7 @@ export class Injector {
       case 'api_kill':
         return this.#killApi();
       case 'redis_kill':
-        await this.#farm.redis.kill();
+        await this.#farm.redis.kill('SIGKILL');
         await pause(fault.forMs);
         return this.#farm.redis.restart();
       case 'engine_kill':

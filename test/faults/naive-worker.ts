@@ -14,7 +14,7 @@ import type { JobRecord, JobRef, RenderedImage } from '../../src/domain/job.ts';
 import { connectWorker } from '../../src/queue/connection.ts';
 import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { imageKey } from '../../src/storage/object-keys.ts';
-import { openBooks } from './books.ts';
+import { openBooks } from '../support/books.ts';
 import { sha256Of } from './collect.ts';
 
 const STEP_MS = 10;

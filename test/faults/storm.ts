@@ -2,15 +2,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { isTerminal } from '../../src/domain/job-state.ts';
 import { jobDocumentKey } from '../../src/storage/object-keys.ts';
+import { engineSteps, jobOf } from '../support/engine-log.ts';
 import type { Farm } from '../support/farm.ts';
-import { openBooks, type Books } from './books.ts';
+import { openBooks, type Books } from '../support/books.ts';
 import { runCaller } from './clients.ts';
 import { allRecords, collectEnd, jobsLeft } from './collect.ts';
 import { acceptedIds, type Evidence } from './evidence.ts';
 import type { History } from './history.ts';
 import { Injector } from './inject.ts';
 import type { Plan } from './plan.ts';
-import { engineSteps } from './steps.ts';
 import { witness } from './witness.ts';
 
 const POLL_MS = 200;
@@ -46,7 +46,9 @@ export async function runStorm({ farm, plan, history, expected }: StormParts): P
     await until(TIDY_MS, () => allTidy(books));
     await pause(LATE_WRITERS_MS);
     const end = await collectEnd(farm.url, books);
-    for (const step of engineSteps(farm)) history.add({ kind: 'step', ...step }, step.at);
+    for (const { at, worker, samples } of engineSteps(farm)) {
+      history.add({ kind: 'step', worker, ids: [...new Set(samples.map(jobOf))] }, at);
+    }
     return { history: history.entries, end, expected };
   } finally {
     stop.abort();

@@ -2,7 +2,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import type { JobRef } from '../../src/domain/job.ts';
-import type { Books } from './books.ts';
+import type { Books } from '../support/books.ts';
 import { sha256Of } from './collect.ts';
 import type { History } from './history.ts';
 

@@ -5,14 +5,17 @@ import { JobView, type CreateJob } from '../../src/contract/job.ts';
 
 const POLL_MS = 25;
 
-/** Throws unless the job was accepted. */
-export async function createJob(url: string, job: CreateJob): Promise<JobView> {
+/** Throws unless the job was accepted. With `waitSeconds` the answer comes when the job has ended, or then. */
+export async function createJob(url: string, job: CreateJob, waitSeconds = 0): Promise<JobView> {
   const response = await fetch(`${url}/v1/jobs`, {
     method: 'POST',
-    headers: { 'content-type': 'application/json' },
+    headers: {
+      'content-type': 'application/json',
+      ...(waitSeconds > 0 ? { prefer: `wait=${waitSeconds}` } : {}),
+    },
     body: JSON.stringify(job),
   });
-  if (response.status !== 202) throw new Error(`POST answered ${response.status}: ${await response.text()}`);
+  if (!response.ok) throw new Error(`POST answered ${response.status}: ${await response.text()}`);
   return Parse(JobView, await response.json());
 }
 

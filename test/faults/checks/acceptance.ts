@@ -25,7 +25,7 @@ export function submitsAreAcceptedOrPutOff(evidence: Evidence): Findings {
   const keys = new Set(entriesOf(evidence, 'submit').map((entry) => entry.key));
   const faults = [
     ...answers
-      .filter(({ status }) => status !== 202 && status !== 503)
+      .filter(({ id, status }) => id === null && status !== 503)
       .map(({ key, status }) => `${key} was answered ${status}`),
     ...[...keys].filter((key) => !accepted.has(key)).map((key) => `${key} was never accepted`),
   ];

@@ -1,0 +1,105 @@
+/**
+ * What continuous batching gains. The cost of a UNet call by its number of samples is measured on the real engine;
+ * the load then runs through three policies in virtual time, so they differ in nothing but who rides when.
+ */
+import type { Config } from '../../src/config.ts';
+import { BareEngine } from '../engine/bare-engine.ts';
+import type { BenchResult, Figure } from '../report.ts';
+import { mean, median, percentile } from '../stats.ts';
+import { poissonLoad, type Request } from './load.ts';
+import { closedBatch, continuous, oneAtATime, simulate, type Policy } from './simulate.ts';
+
+const BATCH_SIZE = 8;
+const CALLS = 9;
+const LOAD = { seed: 1, requests: 400, minSteps: 8, maxSteps: 40 };
+/** Share of what one-at-a-time could just bear: busy, but nobody's queue grows without end. */
+const BUSY = 0.9;
+/** More than it could bear, so that the span shows what each policy can put through. */
+const OVERLOAD = 3;
+
+const REQUEST = {
+  prompt: 'a large red sphere left of a small blue cube at sunset',
+  negativePrompt: '',
+  width: 128,
+  height: 128,
+  steps: 100,
+  guidanceScale: 4,
+  seed: 1,
+  sampler: 'euler',
+} as const;
+
+const POLICIES: ReadonlyArray<{ readonly name: string; readonly policy: Policy }> = [
+  { name: 'one at a time', policy: oneAtATime },
+  { name: 'closed batch', policy: closedBatch(BATCH_SIZE) },
+  { name: 'continuous', policy: continuous(BATCH_SIZE) },
+];
+
+export async function batchingBench(config: Config): Promise<BenchResult> {
+  const callMs = await measureCalls(config);
+  const costs = [1, 2, 4, BATCH_SIZE].map((samples): Figure => ({
+    name: `cost of a call of ${samples} / of ${samples} calls`,
+    value: callMs(samples) / (samples * callMs(1)),
+    unit: 'ratio',
+  }));
+  return {
+    bench: 'batching',
+    about: `${LOAD.requests} requests of ${LOAD.minSteps} to ${LOAD.maxSteps} steps arriving at random, batches up to ${BATCH_SIZE}, measured call costs, virtual time`,
+    figures: [...costs.slice(1), ...latencyFigures(callMs), ...throughputFigures(callMs)],
+  };
+}
+
+async function measureCalls(config: Config): Promise<(samples: number) => number> {
+  const engine = await BareEngine.open(config);
+  const costs: number[] = [];
+  for (let samples = 1; samples <= BATCH_SIZE; samples += 1) {
+    costs.push(await engine.callMs(REQUEST, samples, CALLS));
+  }
+  await engine.close();
+  return (samples) => {
+    const cost = costs[samples - 1];
+    if (cost === undefined) throw new Error(`calls of ${samples} samples were not measured`);
+    return cost;
+  };
+}
+
+function latencyFigures(callMs: (samples: number) => number): Figure[] {
+  const load = loadAt(BUSY, callMs(1));
+  const latencies = POLICIES.map(({ name, policy }) => ({
+    name,
+    ms: simulate(load, policy, callMs).latenciesMs,
+  }));
+  const alone = latencies[0]?.ms ?? [];
+  const closed = latencies[1]?.ms ?? [];
+  const ours = latencies[2]?.ms ?? [];
+  return [
+    ...latencies.flatMap(({ name, ms }): Figure[] => [
+      { name: `load ${BUSY}: ${name}, p50`, value: median(ms), unit: 'ms' },
+      { name: `load ${BUSY}: ${name}, p95`, value: percentile(ms, 95), unit: 'ms' },
+    ]),
+    {
+      name: `load ${BUSY}: p95 of one at a time / continuous`,
+      value: percentile(alone, 95) / percentile(ours, 95),
+      unit: 'ratio',
+    },
+    {
+      name: `load ${BUSY}: p95 of closed batch / continuous`,
+      value: percentile(closed, 95) / percentile(ours, 95),
+      unit: 'ratio',
+    },
+  ];
+}
+
+function throughputFigures(callMs: (samples: number) => number): Figure[] {
+  const load = loadAt(OVERLOAD, callMs(1));
+  const [alone, closed, ours] = POLICIES.map(({ policy }) => simulate(load, policy, callMs).spanMs);
+  if (alone === undefined || closed === undefined || ours === undefined) return [];
+  return [
+    { name: `load ${OVERLOAD}: throughput continuous / one at a time`, value: alone / ours, unit: 'ratio' },
+    { name: `load ${OVERLOAD}: throughput continuous / closed batch`, value: closed / ours, unit: 'ratio' },
+  ];
+}
+
+function loadAt(share: number, callMsAlone: number): Request[] {
+  const meanRequestMs = mean([LOAD.minSteps, LOAD.maxSteps]) * callMsAlone;
+  return poissonLoad({ ...LOAD, meanGapMs: meanRequestMs / share });
+}

@@ -1,0 +1,76 @@
+/** Configs of Stable Diffusion's networks: full size as published, and small ones of the same make. */
+
+const CROSS_DOWN = 'CrossAttnDownBlock2D';
+const CROSS_UP = 'CrossAttnUpBlock2D';
+
+const UNET = {
+  _class_name: 'UNet2DConditionModel',
+  block_out_channels: [320, 640, 1280, 1280],
+  down_block_types: [CROSS_DOWN, CROSS_DOWN, CROSS_DOWN, 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', CROSS_UP, CROSS_UP, CROSS_UP],
+  sample_size: 64,
+};
+
+export const SD1_UNET = { ...UNET, attention_head_dim: 8, cross_attention_dim: 768 };
+export const SD2_UNET = {
+  ...UNET,
+  attention_head_dim: [5, 10, 20, 20],
+  cross_attention_dim: 1024,
+  use_linear_projection: true,
+};
+
+export const SD_VAE = {
+  _class_name: 'AutoencoderKL',
+  block_out_channels: [128, 256, 512, 512],
+  down_block_types: Array(4).fill('DownEncoderBlock2D'),
+  up_block_types: Array(4).fill('UpDecoderBlock2D'),
+  latent_channels: 4,
+  layers_per_block: 2,
+};
+
+export const SD1_TEXT = {
+  model_type: 'clip_text_model',
+  hidden_act: 'quick_gelu',
+  hidden_size: 768,
+  intermediate_size: 3072,
+  num_attention_heads: 12,
+  num_hidden_layers: 12,
+};
+export const SD2_TEXT = {
+  model_type: 'clip_text_model',
+  hidden_act: 'gelu',
+  hidden_size: 1024,
+  intermediate_size: 4096,
+  num_attention_heads: 16,
+  num_hidden_layers: 23,
+};
+
+export const SMALL_UNET = {
+  ...SD2_UNET,
+  block_out_channels: [32, 64],
+  down_block_types: [CROSS_DOWN, 'DownBlock2D'],
+  up_block_types: ['UpBlock2D', CROSS_UP],
+  attention_head_dim: [2, 4],
+  cross_attention_dim: 32,
+  layers_per_block: 1,
+  norm_num_groups: 8,
+  sample_size: 8,
+};
+
+export const SMALL_VAE = {
+  ...SD_VAE,
+  block_out_channels: [16, 32],
+  down_block_types: Array(2).fill('DownEncoderBlock2D'),
+  up_block_types: Array(2).fill('UpDecoderBlock2D'),
+  layers_per_block: 1,
+  norm_num_groups: 8,
+};
+
+export const SMALL_TEXT = {
+  ...SD2_TEXT,
+  hidden_size: 32,
+  intermediate_size: 64,
+  num_attention_heads: 4,
+  num_hidden_layers: 2,
+  vocab_size: 620,
+};
