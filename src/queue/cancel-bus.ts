@@ -13,19 +13,26 @@ export interface Subscription {
  * it only makes a worker stop sooner, `JobRecords.progress` tells it in any case.
  */
 export function subscribeCancels(redis: Redis, keys: Keys, handler: (ref: JobRef) => void): Subscription {
-  return subscribe(redis, keys.cancels, (message) => {
+  const onMessage = (message: string): void => {
     const ref = toRef(message);
     if (ref !== undefined) handler(ref);
-  });
+  };
+  return subscribe(redis, keys.cancels, { onMessage });
+}
+
+export interface ChannelHandlers {
+  readonly onMessage: (message: string) => void;
+  /** From here on messages are heard. Called again after every outage, in which some may have been missed. */
+  readonly onSubscribed?: () => void;
 }
 
 /** Listens on a connection of its own, which subscribes again by itself after an outage. */
-export function subscribe(redis: Redis, channel: string, handler: (message: string) => void): Subscription {
+export function subscribe(redis: Redis, channel: string, handlers: ChannelHandlers): Subscription {
   const connection = duplicateForBlocking(redis);
-  connection.on('message', (_channel, message) => handler(message));
+  connection.on('message', (_channel, message) => handlers.onMessage(message));
   // Sent on every new connection: a subscription that an outage interrupted is not remembered as one.
   connection.on('ready', () => {
-    connection.subscribe(channel).catch(ignoreLostConnection);
+    connection.subscribe(channel).then(handlers.onSubscribed, ignoreLostConnection);
   });
   return { close: () => disconnect(connection) };
 }

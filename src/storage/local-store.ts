@@ -1,0 +1,130 @@
+import { randomUUID } from 'node:crypto';
+import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import type { ObjectStore } from './object-store.ts';
+
+const MAX_KEY_BYTES = 1_024;
+/** Marks a file that is still being written; keys may not look like one. */
+const PARTIAL = '.partial-';
+
+/**
+ * Objects as files below one folder. A put that returned survives a power failure: the bytes and the name are both
+ * flushed. A process killed in between leaves a partial file that no key can name.
+ */
+export class LocalStore implements ObjectStore {
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = resolve(root);
+  }
+
+  async put(key: string, bytes: Uint8Array, _contentType: string): Promise<void> {
+    const path = this.#path(key);
+    const folder = dirname(path);
+    const partial = join(folder, `${PARTIAL}${randomUUID()}`);
+    try {
+      await this.#makeFolder(folder);
+      await writeFlushed(partial, bytes);
+      await rename(partial, path);
+      await flushFolder(folder);
+    } catch (error) {
+      await rm(partial, { force: true }).catch(() => undefined);
+      throw new Error(`object ${key} was not written: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  async get(key: string): Promise<Uint8Array | undefined> {
+    const path = this.#path(key);
+    try {
+      return await readFile(path);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw new Error(`object ${key} was not read: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  async list(prefix: string): Promise<string[]> {
+    const folder = this.#path(folderKey(prefix));
+    try {
+      const entries = await readdir(folder, { recursive: true, withFileTypes: true });
+      return entries
+        .filter((entry) => entry.isFile() && !entry.name.startsWith(PARTIAL))
+        .map((entry) => relative(this.#root, join(entry.parentPath, entry.name)).split(sep).join('/'));
+    } catch (error) {
+      if (isAbsent(error)) return [];
+      throw new Error(`objects below ${prefix} were not listed: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  async delete(key: string): Promise<void> {
+    const path = this.#path(key);
+    try {
+      await rm(path, { force: true });
+    } catch (error) {
+      if (isAbsent(error)) return;
+      throw new Error(`object ${key} was not deleted: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  #path(key: string): string {
+    const fault = faultOf(key);
+    if (fault !== undefined) throw new Error(`object key ${JSON.stringify(key.slice(0, 100))} ${fault}`);
+    return join(this.#root, ...key.split('/'));
+  }
+
+  /** Creates the folder, and flushes the entry of every folder it made in the one above. */
+  async #makeFolder(folder: string): Promise<void> {
+    const firstMade = await mkdir(folder, { recursive: true });
+    if (firstMade === undefined) return;
+    for (let made = folder; made.length >= firstMade.length; made = dirname(made)) {
+      await flushFolder(dirname(made));
+    }
+  }
+}
+
+/** Why the key cannot be taken; undefined when it can. A key is relative, in '/', and names no way upwards. */
+function faultOf(key: string): string | undefined {
+  if (key === '') return 'is empty';
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `is longer than ${MAX_KEY_BYTES} bytes`;
+  if (key.includes('\0') || key.includes('\\')) return 'holds NUL or a backslash';
+  const parts = key.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
+    return "holds an empty part, '.' or '..'";
+  }
+  return parts.some((part) => part.startsWith(PARTIAL))
+    ? `holds a part that starts with ${PARTIAL}`
+    : undefined;
+}
+
+function folderKey(prefix: string): string {
+  if (!prefix.endsWith('/')) throw new Error(`the prefix ${JSON.stringify(prefix)} does not end in '/'`);
+  return prefix.slice(0, -1);
+}
+
+async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
+  const file = await open(path, 'wx');
+  try {
+    await file.writeFile(bytes);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+async function flushFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+/** No such file, or a file where the key wants a folder. */
+function isAbsent(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+function reason(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
