@@ -34,15 +34,16 @@ export interface Farm {
 
 /** Resolves when all of it is usable; rejects, with everything stopped again, when one part does not come up. */
 export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
+  const programs = { api: built('api/main.js'), courier: built('workers/courier/main.js') };
+  const worker = options.worker ?? built('workers/render/main.js');
   const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'kiln-farm-')));
   const redis = await startRedis();
   const env = { KILN_LOG_LEVEL: 'info', ...options.env, REDIS_URL: redis.url, KILN_DATA_DIR: folder };
   const makeProcess = (name: string, program: Pick<ProcessOptions, 'entry' | 'execArgv'>): FarmProcess =>
     new FarmProcess({ name, ...program, env, logFile: join(folder, `${name}.log`) });
 
-  const api = makeProcess('api', built('api/main.js'));
-  const courier = makeProcess('courier', built('workers/courier/main.js'));
-  const worker = options.worker ?? built('workers/render/main.js');
+  const api = makeProcess('api', programs.api);
+  const courier = makeProcess('courier', programs.courier);
   const supervisors = Array.from({ length: options.supervisors ?? 1 }, (_, index) =>
     makeProcess(`supervisor-${index}`, worker),
   );
