@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
 import { findModels, readModelFolder } from '../../../workers/render/onnx/model-folder.ts';
+import { verifyModelFolder, type PartReport } from '../../../workers/render/onnx/verify-model.ts';
 import { formatTable, type Column } from '../table.ts';
 
 const MIB = 1024 * 1024;
@@ -19,6 +20,11 @@ export function modelsCommand(): Command {
     .command('list')
     .description('what the folders of KILN_MODELS_DIR and the embedded one hold')
     .action(listModels);
+  models
+    .command('verify')
+    .argument('<folder>', 'a model as published, with its model_index.json')
+    .description('check every tensor of a model against its configs, without loading it')
+    .action(verifyModel);
   return models;
 }
 
@@ -40,4 +46,21 @@ async function about(path: string): Promise<string> {
   } catch (error) {
     return `cannot be used: ${error instanceof Error ? error.message : String(error)}`;
   }
+}
+
+/** Exits with 1 for a model that cannot be used, so that a script can ask. */
+async function verifyModel(folder: string): Promise<void> {
+  const { name, path, isSound, parts } = await verifyModelFolder(folder);
+  console.log(`${name} (${path})`);
+  for (const part of parts) console.log(partLines(part));
+  console.log(isSound ? 'sound' : 'cannot be used');
+  if (!isSound) process.exitCode = 1;
+}
+
+function partLines({ name, weights, problems }: PartReport): string {
+  const size =
+    weights === undefined ? '' : `, ${weights.tensors} tensors, ${(weights.bytes / MIB).toFixed(1)} MiB`;
+  const verdict =
+    problems.length === 0 ? 'ok' : `${problems.length} ${problems.length === 1 ? 'problem' : 'problems'}`;
+  return [`  ${name}: ${verdict}${size}`, ...problems.map((problem) => `    ${problem}`)].join('\n');
 }

@@ -10,7 +10,7 @@ const DESCRIPTIONS: Readonly<Record<FarmProcessName, string>> = {
 
 /** `kiln api`, `kiln render`, `kiln courier`: one process of a fleet, in the foreground. */
 export function processCommands(): Command[] {
-  return FARM_PROCESSES.map((name) =>
+  return FARM_PROCESSES.toReversed().map((name) =>
     new Command(name).description(DESCRIPTIONS[name]).action(() => runInForeground(name)),
   );
 }
