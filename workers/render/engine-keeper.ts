@@ -9,7 +9,7 @@
 import type { Logger } from 'pino';
 import type { EngineCommand, EngineEvent } from './engine/protocol.ts';
 import { EngineProcess, type EngineExit } from './engine-process.ts';
-import { pause } from './waiting.ts';
+import { isAborted, pause } from './waiting.ts';
 
 const SECOND = 1_000;
 const FIRST_PAUSE_MS = 100;
@@ -54,7 +54,7 @@ export class EngineKeeper {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const exit = await this.#live(signal);
-      if (signal.aborted) return;
+      if (isAborted(signal)) return;
       this.#state = 'restarting';
       const pauseMs = Math.min(LONGEST_PAUSE_MS, FIRST_PAUSE_MS * 2 ** this.#barren);
       this.#barren += 1;

@@ -7,7 +7,7 @@ import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller, PulledJob } from '../../src/queue/lane-puller.ts';
 import { orderLanes } from './lane-order.ts';
 import { RunningJob, type RunningJobs } from './running-jobs.ts';
-import { pause, untilRedisTakes } from './waiting.ts';
+import { isAborted, pause, untilRedisTakes } from './waiting.ts';
 
 const PULL_TIMEOUT_MS = 5_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;
@@ -38,7 +38,7 @@ export class Intake {
     const prefer = (lanes: string[]): string[] => this.#prefer(lanes);
     while (!signal.aborted) {
       await jobs.until(hasRoom, signal);
-      if (signal.aborted) return;
+      if (isAborted(signal)) return;
       try {
         const pulled = await puller.next({ prefer, timeoutMs: PULL_TIMEOUT_MS, signal });
         if (pulled !== undefined) await this.#take(pulled, signal);

@@ -61,11 +61,11 @@ export class JobEndings {
     await this.discard(job);
     switch (decision.kind) {
       case 'fail':
-        return await this.#fail(job, decision.failure, signal);
+        return this.#fail(job, decision.failure, signal);
       case 'hand_back':
-        return await this.#handBack(job, decision.reason, signal);
+        return this.#handBack(job, decision.reason, signal);
       case 'retry_later':
-        return await this.#retryLater(job, decision.delayMs, signal);
+        return this.#retryLater(job, decision.delayMs, signal);
     }
   }
 

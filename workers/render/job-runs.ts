@@ -26,6 +26,7 @@ export interface JobRunsParts {
   readonly log: Logger;
 }
 
+type StepEvent = EngineEvent & { kind: 'stepped' };
 type ImageEvent = EngineEvent & { kind: 'image' };
 
 export class JobRuns {
@@ -41,14 +42,10 @@ export class JobRuns {
   }
 
   onEvent(event: EngineEvent): void {
-    const { jobs, onProgress, log } = this.#parts;
+    const { jobs, log } = this.#parts;
     switch (event.kind) {
       case 'stepped':
-        for (const { id, call, calls } of event.samples) {
-          const job = jobs.bySample(id);
-          job?.stepped(id, { call, calls }, performance.now());
-          if (job !== undefined) onProgress(job);
-        }
+        this.#onStep(event);
         break;
       case 'image':
         this.#onImage(event);
@@ -95,6 +92,17 @@ export class JobRuns {
     this.#background('Ending a run', job, () => this.#parts.endings.end(job, end, this.#parts.signal));
   }
 
+  #onStep({ lane, ms, samples }: StepEvent): void {
+    const { jobs, onProgress, log } = this.#parts;
+    log.debug({ lane, ms, samples: samples.map(({ id }) => id) }, 'Engine made a step');
+    for (const { id, call, calls } of samples) {
+      const job = jobs.bySample(id);
+      if (job === undefined) continue;
+      job.stepped(id, { call, calls }, performance.now());
+      onProgress(job);
+    }
+  }
+
   #onImage(event: ImageEvent): void {
     const job = this.#parts.jobs.bySample(event.id);
     if (job === undefined) return;
@@ -114,7 +122,7 @@ export class JobRuns {
       return;
     }
     // The run may have ended while the image was being written.
-    if (!jobs.has(job)) return await endings.discard(job);
+    if (!jobs.has(job)) return endings.discard(job);
     if (!job.isCommitting) return;
     try {
       await endings.commit(job, signal);

@@ -10,6 +10,7 @@ import type { JobProgress, JobRecord, JobRef, RenderedImage } from '../../src/do
 import { runsSolo } from '../../src/domain/retry.ts';
 import type { PulledJob } from '../../src/queue/lane-puller.ts';
 import type { EngineSample } from './engine/protocol.ts';
+import { isAborted } from './waiting.ts';
 
 const SECOND = 1_000;
 
@@ -124,7 +125,7 @@ export class RunningJobs {
       try {
         await once(this.#changes, 'change', { signal });
       } catch (error) {
-        if (!signal.aborted) throw error;
+        if (!isAborted(signal)) throw error;
       }
     }
   }

@@ -7,13 +7,18 @@ const SECOND = 1_000;
 const FIRST_PAUSE_MS = 100;
 const LONGEST_PAUSE_MS = 5 * SECOND;
 
+/** For a signal that may abort during a wait: the compiler takes a property it has seen once for settled. */
+export function isAborted(signal: AbortSignal): boolean {
+  return signal.aborted;
+}
+
 /** Resolves after `ms` or when the signal aborts, whichever comes first. */
 export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   if (signal.aborted) return;
   try {
     await delay(ms, undefined, { signal });
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!isAborted(signal)) throw error;
   }
 }
 
@@ -27,7 +32,7 @@ export async function every(
     try {
       await action();
     } catch (error) {
-      if (!options.signal.aborted)
+      if (!isAborted(options.signal))
         options.log.warn({ err: error }, `${options.title} failed; it is tried again`);
     }
     await pause(ms, options.signal);

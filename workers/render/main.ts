@@ -1,0 +1,79 @@
+/** The render process: settings from the environment, one supervisor with its engine, until SIGTERM or SIGINT. */
+import process, { env } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadConfig } from '../../src/config.ts';
+import { createLogger } from '../../src/log.ts';
+import { subscribeCancels } from '../../src/queue/cancel-bus.ts';
+import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
+import { FarmRegistry } from '../../src/queue/farm-registry.ts';
+import { JobRecords } from '../../src/queue/job-records.ts';
+import { Keys } from '../../src/queue/keys.ts';
+import { LanePuller } from '../../src/queue/lane-puller.ts';
+import { stopOnSignal } from '../../src/stop-on-signal.ts';
+import { LocalStore } from '../../src/storage/local-store.ts';
+import { Background } from './background.ts';
+import { ModelCatalog } from './model-catalog.ts';
+import { Presence } from './presence.ts';
+import { Supervisor } from './supervisor.ts';
+
+const SECOND = 1_000;
+/** Beyond the drain: hand-backs, the engine's last step, the way out. */
+const STOP_GRACE_MS = 15 * SECOND;
+/** For the goodbye to a Redis that may be away. */
+const GOODBYE_MS = 2 * SECOND;
+
+const config = loadConfig(env);
+const log = createLogger('kiln-render', config.logLevel);
+/** A restarted container keeps its host name and process id, and so finds what its last life held. */
+const workerId = `${config.hostName}-${process.pid}`;
+
+const redis = connectWorker(config, log);
+const keys = new Keys(config.prefix);
+const registry = new FarmRegistry(redis, keys);
+const catalog = new ModelCatalog(config.modelDirs, log);
+const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
+const supervisor = new Supervisor({
+  workerId,
+  config,
+  records: new JobRecords(redis, keys, config),
+  puller,
+  store: new LocalStore(config.objectsDir),
+  offered: catalog.names,
+  subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
+  log,
+});
+const presence = new Presence({
+  workerId,
+  config,
+  registry,
+  puller,
+  catalog,
+  status: () => supervisor.status,
+  log,
+});
+const background = new Background(log);
+const stopping = new AbortController();
+
+stopOnSignal({
+  log,
+  deadlineMs: config.drainMs + STOP_GRACE_MS,
+  stop: async () => {
+    await supervisor.stop();
+    stopping.abort();
+    await Promise.race([sayGoodbye(), delay(GOODBYE_MS)]);
+    disconnect(redis);
+    await Promise.all([supervisor.ended(), background.settled()]);
+  },
+});
+
+await checkRedis(redis, log);
+await presence.begin();
+await presence.reclaimFromTheDead();
+background.run('Keeping the farm informed', {}, () => presence.run(stopping.signal));
+await supervisor.start();
+process.send?.({ kind: 'ready' });
+
+async function sayGoodbye(): Promise<void> {
+  await presence.end();
+  await puller.close();
+}

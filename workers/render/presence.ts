@@ -1,0 +1,92 @@
+/** What the farm knows of this worker: that it lives, what it does, which models it offers. */
+import process from 'node:process';
+import type { Logger } from 'pino';
+import type { Config } from '../../src/config.ts';
+import type { FarmRegistry, WorkerStatus } from '../../src/queue/farm-registry.ts';
+import type { LanePuller } from '../../src/queue/lane-puller.ts';
+import type { ModelCatalog } from './model-catalog.ts';
+import type { SupervisorStatus } from './supervisor.ts';
+import { every } from './waiting.ts';
+
+const SECOND = 1_000;
+const ANNOUNCE_EVERY_MS = 5 * SECOND;
+const SCAN_EVERY_MS = 60 * SECOND;
+
+export interface PresenceParts {
+  readonly workerId: string;
+  readonly config: Pick<Config, 'hostName' | 'device'>;
+  readonly registry: FarmRegistry;
+  readonly puller: Pick<LanePuller, 'reclaim'>;
+  readonly catalog: ModelCatalog;
+  readonly status: () => SupervisorStatus;
+  readonly log: Logger;
+}
+
+export class Presence {
+  readonly #parts: PresenceParts;
+  readonly #startedAt = Date.now();
+
+  constructor(parts: PresenceParts) {
+    this.#parts = parts;
+  }
+
+  /** Offers the models on disk; from then on jobs for them are accepted. Names this worker from then on. */
+  async begin(): Promise<void> {
+    await this.#offer();
+    await this.#announce();
+  }
+
+  /** Runs until the signal aborts. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log } = this.#parts;
+    await Promise.all([
+      every(ANNOUNCE_EVERY_MS, () => this.#announce(), { title: 'Announcing the worker', signal, log }),
+      every(SCAN_EVERY_MS, () => this.#offer(), { title: 'Looking for models', signal, log }),
+    ]);
+  }
+
+  /** Puts back at once what workers of this machine held that have died, instead of waiting for their locks. */
+  async reclaimFromTheDead(): Promise<void> {
+    const { registry, puller, workerId, config, log } = this.#parts;
+    const others = (await registry.workers()).filter(
+      ({ id, host }) => host === config.hostName && id !== workerId,
+    );
+    for (const { id, pid } of others) {
+      if (isAlive(pid)) continue;
+      const reclaimed = await puller.reclaim(id);
+      await registry.withdraw(id);
+      log.warn({ deadWorker: id, reclaimed }, 'Jobs of a dead worker were put back');
+    }
+  }
+
+  async end(): Promise<void> {
+    await this.#parts.registry.withdraw(this.#parts.workerId);
+  }
+
+  async #offer(): Promise<void> {
+    await this.#parts.registry.offerModels(await this.#parts.catalog.scan());
+  }
+
+  #announce(): Promise<void> {
+    const { workerId, config, registry, status } = this.#parts;
+    const worker: WorkerStatus = {
+      id: workerId,
+      host: config.hostName,
+      pid: process.pid,
+      device: config.device,
+      ...status(),
+      startedAt: this.#startedAt,
+      seenAt: Date.now(),
+    };
+    return registry.announce(worker);
+  }
+}
+
+/** Signal 0 only asks. A process of another user counts as alive, too. */
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
