@@ -15,7 +15,7 @@ import { loadModel } from '../../workers/render/onnx/load-model.ts';
 import { median } from '../stats.ts';
 
 const TEXT_CACHE_BYTES = 64 * 2 ** 20;
-const WARM_CALLS = 2;
+const WARM_ROUNDS = 2;
 
 /** One UNet call of the loop. */
 export interface BareStep {
@@ -59,17 +59,21 @@ export class BareEngine {
     return steps;
   }
 
-  /** Median milliseconds of a UNet call of so many samples. */
-  async callMs(request: SampleRequest, samples: number, calls: number): Promise<number> {
-    const times: number[] = [];
-    let batch: Sample[] = [];
-    for (let call = -WARM_CALLS; call < calls; call += 1) {
-      batch = batch.filter((sample) => !isDenoised(sample));
-      while (batch.length < samples) batch.push(await this.#start(request));
-      const ms = await this.#step(batch);
-      if (call >= 0) times.push(ms);
+  /**
+   * Median milliseconds of a UNet call of 1, 2, ... `size` samples. The sizes take turns, so that whatever else the
+   * machine does meanwhile falls on all of them.
+   */
+  async callCosts(request: SampleRequest, size: number, rounds: number): Promise<number[]> {
+    const sizes = Array.from({ length: size }, (_, index) => ({ samples: index + 1, times: [] as number[] }));
+    for (let round = -WARM_ROUNDS; round < rounds; round += 1) {
+      for (const { samples, times } of sizes) {
+        const batch: Sample[] = [];
+        while (batch.length < samples) batch.push(await this.#start(request));
+        const ms = await this.#step(batch);
+        if (round >= 0) times.push(ms);
+      }
     }
-    return median(times);
+    return sizes.map(({ times }) => median(times));
   }
 
   #start(request: SampleRequest): Promise<Sample> {
