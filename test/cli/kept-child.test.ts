@@ -72,9 +72,9 @@ test('a program that does not exist fails the start with its name', async () => 
   const plan: ChildPlan = {
     name: 'ghost',
     stopMs: 100,
-    launch: () => spawn('kiln-no-such-program'),
+    launch: () => spawn('/nowhere/kiln-ghost'),
     ready: () => new Promise(() => undefined),
   };
   kept = new KeptChild(plan, (line) => told.push(line));
-  await expect(kept.start()).rejects.toThrow(/ghost did not start .*kiln-no-such-program/);
+  await expect(kept.start()).rejects.toThrow(/ghost did not start .*nowhere/);
 });

@@ -46,11 +46,11 @@ async function demo(out: string): Promise<void> {
   }
 }
 
-/** A farm of its own beside any other: own data, own port, open to this machine only. */
+/** A farm of its own beside any other: own folder, own port, open to this machine only. */
 async function demoEnvironment(): Promise<NodeJS.ProcessEnv> {
   return {
     ...process.env,
-    KILN_DATA_DIR: join(packageRoot(), '.kiln', 'demo'),
+    KILN_DATA_DIR: join(loadConfig(process.env).dataDir, 'demo'),
     KILN_PREFIX: '{kiln-demo}',
     KILN_HOST: '127.0.0.1',
     KILN_PORT: String(await freePort()),
