@@ -10,7 +10,8 @@ import type { Fault } from './plan.ts';
 
 const ORPHAN_LIMIT_MS = 10_000;
 const SHAKEN_LIMIT_MS = 20_000;
-const SHAKEN_POLL_MS = 100;
+const IDLE_LIMIT_MS = 2_000;
+const POLL_MS = 50;
 const RESTARTS = 20;
 const RESTART_PAUSE_MS = 500;
 
@@ -121,7 +122,19 @@ export class Injector {
     if (supervisor === undefined)
       throw new Error(`the plan names supervisor ${index}, the farm has none such`);
     await this.expectAlive(supervisor);
+    await this.#untilAtWork(supervisor);
     return supervisor;
+  }
+
+  /** A fault that finds its victim idle proves little, so it waits a while for work to arrive. */
+  async #untilAtWork(supervisor: FarmProcess): Promise<void> {
+    const end = performance.now() + IDLE_LIMIT_MS;
+    while (performance.now() < end) {
+      const running = await allRecords(this.#records, 'running');
+      // A worker's id ends with its process id.
+      if (running.some(({ worker }) => worker?.endsWith(`-${supervisor.pid}`))) return;
+      await pause(POLL_MS);
+    }
   }
 
   async #noteRunningJobs(): Promise<void> {
@@ -138,7 +151,7 @@ export class Injector {
       const records = await allRecords(this.#records);
       if (!records.some(({ id, state }) => this.#shaken.has(id) && !isTerminal(state))) return true;
       if (performance.now() > end) return false;
-      await pause(SHAKEN_POLL_MS);
+      await pause(POLL_MS);
     }
   }
 }

@@ -57,7 +57,7 @@ export interface PlanSize {
   readonly kinds: readonly FaultKind[];
 }
 
-const FAULT_GAP_MS = { min: 600, max: 1_800 };
+const FAULT_GAP_MS = { min: 800, max: 2_400 };
 const REDIS_DOWN_MS = { min: 200, max: 1_200 };
 const CANCEL_SHARE = 0.15;
 const REPEAT_SHARE = 0.1;
@@ -75,23 +75,32 @@ function planFaults(random: Random, size: PlanSize): Fault[] {
   const kinds = Array.from({ length: Math.ceil(count / size.kinds.length) }, () =>
     random.shuffle(size.kinds),
   ).flat();
+  const firstSupervisor = random.int(0, size.supervisors - 1);
   let atMs = 0;
-  return kinds.slice(0, count).map((kind) => {
+  return kinds.slice(0, count).map((kind, index) => {
     atMs += random.int(FAULT_GAP_MS.min, FAULT_GAP_MS.max);
-    const supervisor = random.int(0, size.supervisors - 1);
-    switch (kind) {
-      case 'api_kill':
-        return { kind, atMs };
-      case 'redis_kill':
-        return { kind, atMs, forMs: random.int(REDIS_DOWN_MS.min, REDIS_DOWN_MS.max) };
-      case 'supervisor_freeze':
-        return { kind, atMs, supervisor, forMs: Math.round(size.lockMs * (1.5 + random.next())) };
-      case 'engine_kill':
-      case 'supervisor_kill':
-      case 'supervisor_drain':
-        return { kind, atMs, supervisor };
-    }
+    // By turns: one that is being repaired cannot be broken again.
+    return planFault(random, { kind, atMs, supervisor: (firstSupervisor + index) % size.supervisors }, size);
   });
+}
+
+function planFault(
+  random: Random,
+  { kind, atMs, supervisor }: { kind: FaultKind; atMs: number; supervisor: number },
+  { lockMs }: PlanSize,
+): Fault {
+  switch (kind) {
+    case 'api_kill':
+      return { kind, atMs };
+    case 'redis_kill':
+      return { kind, atMs, forMs: random.int(REDIS_DOWN_MS.min, REDIS_DOWN_MS.max) };
+    case 'supervisor_freeze':
+      return { kind, atMs, supervisor, forMs: Math.round(lockMs * (1.5 + random.next())) };
+    case 'engine_kill':
+    case 'supervisor_kill':
+    case 'supervisor_drain':
+      return { kind, atMs, supervisor };
+  }
 }
 
 function planJobs(random: Random, size: PlanSize, windowMs: number): PlannedJob[] {

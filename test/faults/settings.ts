@@ -1,7 +1,8 @@
 /**
  * The few pictures that a fault run asks for, over and over: each is rendered once in calm, so that every
  * image of the storm can be compared with it, byte for byte. They differ in all that a batch may mix: steps,
- * sampler, guidance, size (its own lane), number of images and file format. No two images share a seed.
+ * sampler, guidance, size (its own lane), number of images and file format. No two images share a seed. They take long
+ * enough (a tenth of a second to a second) for a fault to find them at work.
  */
 import type { CreateJob } from '../../src/contract/job.ts';
 
@@ -11,7 +12,7 @@ export const SETTINGS = {
     prompt: 'a small red cube on a grey floor',
     width: 64,
     height: 64,
-    steps: 4,
+    steps: 8,
     sampler: 'euler',
     seed: 1100,
   },
@@ -20,7 +21,7 @@ export const SETTINGS = {
     prompt: 'a large blue sphere at night',
     width: 64,
     height: 64,
-    steps: 16,
+    steps: 60,
     sampler: 'ddim',
     guidance_scale: 1,
     seed: 1200,
@@ -31,7 +32,7 @@ export const SETTINGS = {
     prompt: 'a green cone at sunset',
     width: 128,
     height: 128,
-    steps: 8,
+    steps: 20,
     sampler: 'dpmpp_2m',
     seed: 1300,
     images: 2,
@@ -43,7 +44,7 @@ export const SETTINGS = {
     negative_prompt: 'night',
     width: 64,
     height: 64,
-    steps: 40,
+    steps: 100,
     sampler: 'pndm',
     guidance_scale: 4,
     seed: 1400,
@@ -53,7 +54,7 @@ export const SETTINGS = {
     prompt: 'a purple sphere left of a white cube',
     width: 128,
     height: 64,
-    steps: 10,
+    steps: 40,
     sampler: 'dpmpp_2m_karras',
     seed: 1500,
     priority: 'bulk',
