@@ -40,14 +40,14 @@ export function connectWorker(config: Pick<Config, 'redisUrl'>, log: Logger): Re
 }
 
 /**
- * A connection of its own for blocking commands and subscriptions. An interrupted command rejects instead of
- * being sent again: a resent BZPOPMIN could take a marker for a caller that is gone.
+ * A connection of its own for blocking commands and subscriptions. An interrupted command rejects: sent again, a
+ * BZPOPMIN could take a marker for a caller that is gone. (Turning off `autoResendUnfulfilledCommands` would not do:
+ * ioredis then leaves such a command pending for ever.)
  */
 export function duplicateForBlocking(redis: Redis): Redis {
   const copy = redis.duplicate({
     enableOfflineQueue: true,
-    maxRetriesPerRequest: null,
-    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
     commandTimeout: undefined,
     socketTimeout: SILENT_SOCKET_MS,
   });
