@@ -11,7 +11,7 @@ import { LENGTH_PREFIX_BYTES } from './safetensors-header.ts';
 
 const STANDARD_DEVIATION = 0.02;
 /** Values are slices of one pool. Its size is prime, so tensors of round sizes do not repeat each other. */
-const POOL_VALUES = 1_048_573;
+const POOL_VALUES = 65_521;
 
 export interface RandomWeightsOptions {
   readonly seed: number;

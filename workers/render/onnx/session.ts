@@ -43,8 +43,8 @@ export interface Session {
   release(): Promise<void>;
 }
 
-/** ORT_LOGGING_LEVEL_ERROR: warnings are about graph clean-ups that are meant to happen. */
-const LOG_ERRORS_ONLY = 3;
+/** ORT_LOGGING_LEVEL_FATAL: errors are thrown as well, and warnings are about clean-ups that are meant to happen. */
+const LOG_NOTHING_TWICE = 4;
 
 /** @throws ModelError when the device is missing or the model or its weights are refused */
 export async function createSession(model: SessionModel, options: SessionOptions): Promise<Session> {
@@ -79,7 +79,7 @@ function sessionOptions(model: SessionModel, options: SessionOptions): Inference
   return {
     executionProviders: [device.kind === 'cuda' ? { name: 'cuda', deviceId: device.deviceId } : 'cpu'],
     graphOptimizationLevel: profile === 'fast' ? 'all' : 'extended',
-    logSeverityLevel: LOG_ERRORS_ONLY,
+    logSeverityLevel: LOG_NOTHING_TWICE,
     ...(threads === undefined ? {} : { intraOpNumThreads: threads }),
     extra: {
       'session.model_external_initializers_file_folder_path': model.weightsFolder,
@@ -97,5 +97,7 @@ function toTensor(data: TensorData, dims: readonly number[]): Tensor {
 }
 
 function deviceText(device: Device): string {
-  return device.kind === 'cuda' ? `CUDA device ${device.deviceId}` : 'the CPU';
+  return device.kind === 'cuda'
+    ? `CUDA device ${device.deviceId} ("npm run setup:cuda" installs what CUDA needs)`
+    : 'the CPU';
 }

@@ -1,0 +1,192 @@
+import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, test } from 'vitest';
+import { findModels, readModelFolder } from '../../workers/render/onnx/model-folder.ts';
+import { verifyModelFolder } from '../../workers/render/onnx/verify-model.ts';
+import { writeRandomComponent, writeRandomModel } from '../support/random-model.ts';
+import { temporaryFolder } from '../support/temporary-folder.ts';
+
+const WEIGHTS = 'diffusion_pytorch_model.safetensors';
+
+async function randomModel(): Promise<string> {
+  const folder = join(await temporaryFolder(), 'some-model');
+  await writeRandomModel(folder);
+  return folder;
+}
+
+describe('a published folder', () => {
+  test('tells what it is and can do', async () => {
+    const folder = await readModelFolder(await randomModel());
+    expect(folder).toMatchObject({
+      name: 'some-model',
+      kinds: ['txt2img'],
+      defaultWidth: 16,
+      defaultHeight: 16,
+    });
+    expect(folder.bytes).toBe(
+      Object.values(folder.components).reduce((sum, { weights }) => sum + weights.bytes, 0),
+    );
+  });
+
+  test('does no text-to-image when it is another pipeline, or its UNet wants more channels', async () => {
+    const path = await randomModel();
+    await writeRandomComponent(path, 'unet', { in_channels: 9 });
+    expect((await readModelFolder(path)).kinds).toEqual([]);
+    await writeRandomComponent(path, 'unet');
+    await writeFile(join(path, 'model_index.json'), '{"_class_name":"StableDiffusionInpaintPipeline"}');
+    expect((await readModelFolder(path)).kinds).toEqual([]);
+  });
+
+  test('offers the wanted variant of a component, else the plain file, else the half-precision one', async () => {
+    const path = await randomModel();
+    const weightsOf = async (variant?: string): Promise<string> => {
+      const { components } = await readModelFolder(path, variant === undefined ? {} : { variant });
+      return components.unet.weights.path.split('/').at(-1)!;
+    };
+    const half = 'diffusion_pytorch_model.fp16.safetensors';
+    await cp(join(path, 'unet', WEIGHTS), join(path, 'unet', half));
+    expect([await weightsOf('fp16'), await weightsOf(), await weightsOf('ema')]).toEqual([
+      half,
+      WEIGHTS,
+      WEIGHTS,
+    ]);
+    await rm(join(path, 'unet', WEIGHTS));
+    expect(await weightsOf()).toBe(half);
+  });
+
+  test.each([
+    [
+      'diffusion_pytorch_model.bin',
+      /unet: has only diffusion_pytorch_model\.bin: pickled weights can run code/,
+    ],
+    ['diffusion_pytorch_model.safetensors.index.json', /unet: the weights are split into shards/],
+    [
+      'something.else',
+      /unet: has none of diffusion_pytorch_model\.safetensors, diffusion_pytorch_model\.fp16/,
+    ],
+  ])('with %s for weights is refused', async (name, message) => {
+    const path = await randomModel();
+    await rename(join(path, 'unet', WEIGHTS), join(path, 'unet', name));
+    await expect(readModelFolder(path)).rejects.toThrow(message);
+  });
+
+  test('without a readable index or config is refused with the path', async () => {
+    const path = await randomModel();
+    await writeFile(join(path, 'vae', 'config.json'), '{');
+    await expect(readModelFolder(path)).rejects.toThrow(/vae\/config\.json: cannot be read as JSON/);
+    await writeFile(join(path, 'model_index.json'), '{}');
+    await expect(readModelFolder(path)).rejects.toThrow(/model_index\.json: names no _class_name/);
+  });
+});
+
+describe('the digest', () => {
+  test('is the same for the same files elsewhere, also behind symlinks', async () => {
+    const path = await randomModel();
+    const copy = join(await temporaryFolder(), 'copy');
+    await cp(path, copy, { recursive: true });
+    const link = join(await temporaryFolder(), 'link');
+    await symlink(path, link);
+    const { digest } = await readModelFolder(path);
+    expect(digest).toMatch(/^[0-9a-f]{64}$/);
+    expect((await readModelFolder(copy)).digest).toBe(digest);
+    expect((await readModelFolder(link)).digest).toBe(digest);
+  });
+
+  test("of a component changes with its weights or config alone; the model's with any of its files", async () => {
+    const path = await randomModel();
+    const before = await readModelFolder(path);
+    await writeRandomComponent(path, 'vae', {}, { seed: 2 });
+    const reweighted = await readModelFolder(path);
+    expect(reweighted.componentDigests.vae).not.toBe(before.componentDigests.vae);
+    expect(reweighted.componentDigests.unet).toBe(before.componentDigests.unet);
+    expect(reweighted.digest).not.toBe(before.digest);
+    await writeRandomComponent(path, 'text_encoder', { hidden_act: 'quick_gelu' });
+    const reconfigured = await readModelFolder(path);
+    expect(reconfigured.componentDigests.text_encoder).not.toBe(before.componentDigests.text_encoder);
+    await writeFile(join(path, 'tokenizer', 'special_tokens_map.json'), '{"pad_token":"!"}');
+    const retokenized = await readModelFolder(path);
+    expect(retokenized.componentDigests).toEqual(reconfigured.componentDigests);
+    expect(retokenized.digest).not.toBe(reconfigured.digest);
+  });
+});
+
+test('models are found by their index, sorted; the earlier folder wins, a missing one has none', async () => {
+  const [first, second] = [await temporaryFolder(), await temporaryFolder()];
+  for (const path of [join(first, 'b'), join(second, 'b'), join(second, 'a'), join(second, 'empty')])
+    await mkdir(path);
+  for (const path of [join(first, 'b'), join(second, 'b'), join(second, 'a')])
+    await writeFile(join(path, 'model_index.json'), '{}');
+  await writeFile(join(second, 'a file'), '');
+  expect(await findModels([first, join(first, 'nowhere'), second])).toEqual([
+    { name: 'a', path: join(second, 'a') },
+    { name: 'b', path: join(first, 'b') },
+  ]);
+});
+
+describe('verifying a model', () => {
+  test('finds nothing wrong with a sound one, and says what it read', async () => {
+    const report = await verifyModelFolder(await randomModel());
+    expect(report).toMatchObject({ name: 'some-model', isSound: true });
+    expect(report.parts.map(({ name, weights }) => [name, weights?.tensors])).toEqual([
+      ['model_index.json', undefined],
+      ['scheduler/scheduler_config.json', undefined],
+      ['tokenizer', undefined],
+      ['text_encoder', 36],
+      ['unet', 208],
+      ['vae', 124],
+      ['fit', undefined],
+    ]);
+  });
+
+  test('reports every part that is broken, each with its own problems', async () => {
+    const path = await randomModel();
+    await rm(join(path, 'model_index.json'));
+    await rm(join(path, 'tokenizer', 'vocab.json'));
+    await writeFile(join(path, 'scheduler', 'scheduler_config.json'), '{"prediction_type":"guess"}');
+    await writeFile(join(path, 'unet', WEIGHTS), 'x');
+    await writeFile(join(path, 'vae', 'config.json'), '{"shift_factor":1}');
+    const { isSound, parts } = await verifyModelFolder(path);
+    expect(isSound).toBe(false);
+    expect(Object.fromEntries(parts.map(({ name, problems }) => [name, problems.join('; ')]))).toEqual({
+      'model_index.json': expect.stringContaining('cannot be read as JSON'),
+      'scheduler/scheduler_config.json': expect.stringContaining('guess'),
+      tokenizer: expect.stringContaining('vocab.json'),
+      text_encoder: '',
+      unet: expect.stringContaining('has 1 bytes, too few'),
+      vae: expect.stringContaining('"shift_factor": 1 is not supported'),
+    });
+  });
+
+  test('reports the tensors of a checkpoint that belongs to another config', async () => {
+    const path = await randomModel();
+    await writeFile(
+      join(path, 'text_encoder', 'config.json'),
+      JSON.stringify({
+        hidden_size: 32,
+        intermediate_size: 64,
+        num_attention_heads: 4,
+        num_hidden_layers: 1,
+      }),
+    );
+    const { parts } = await verifyModelFolder(path);
+    const { problems } = parts.find(({ name }) => name === 'text_encoder')!;
+    expect(problems).toHaveLength(17);
+    expect(problems[0]).toMatch(/token_embedding\.weight" is \[620, 32\], the config asks for \[49408, 32\]/);
+    expect(problems[1]).toMatch(/layers\.1\..* has no place in this network/);
+  });
+
+  test('reports components that do not fit each other', async () => {
+    const path = await randomModel();
+    await writeRandomComponent(path, 'text_encoder', { hidden_size: 64, vocab_size: 600 });
+    await writeRandomComponent(path, 'vae', { latent_channels: 8 });
+    const { parts } = await verifyModelFolder(path);
+    expect(parts.at(-1)).toEqual({
+      name: 'fit',
+      problems: [
+        "the tokenizer gives id 619, the text encoder's vocab_size is 600",
+        "the UNet's cross_attention_dim is 32, the text encoder's hidden_size 64",
+        "the UNet's out_channels is 4, the VAE's latent_channels 8",
+      ],
+    });
+  });
+});
