@@ -13,10 +13,10 @@ export function calmEvidence(): Evidence {
       ...accepted('job-a', 'key-a', 'quick'),
       ...accepted('job-b', 'key-b', 'pair'),
       ...accepted('job-c', 'key-c', 'long'),
-      { kind: 'step', at: 20, worker: 'w0', ids: ['job-a', 'job-b', 'job-c'] },
+      { kind: 'step', at: 20, worker: 'supervisor-1', ids: ['job-a', 'job-b', 'job-c'] },
       { kind: 'cancel', at: 30, id: 'job-c' },
       { kind: 'cancel_answer', at: 31, id: 'job-c', status: 200, state: 'cancelled' },
-      { kind: 'step', at: 32, worker: 'w0', ids: ['job-a', 'job-b', 'job-c'] },
+      { kind: 'step', at: 32, worker: 'supervisor-1', ids: ['job-a', 'job-b', 'job-c'] },
       ...(['job-a', 'job-b'] as const).flatMap((id): Entry[] => [
         { kind: 'event', at: 40, id, type: 'job.succeeded', fence: 1 },
         { kind: 'witness', at: 41, id, fault: null },

@@ -207,8 +207,23 @@ describe('the checker finds', () => {
   });
 
   it('work that goes on after a cancel', () => {
-    const steps = [1_000, 1_020].map((at): Entry => ({ kind: 'step', at, worker: 'w0', ids: ['job-c'] }));
+    const steps = [1_000, 1_020].map((at): Entry => ({
+      kind: 'step',
+      at,
+      worker: 'supervisor-1',
+      ids: ['job-c'],
+    }));
     expect(failures(withEntries(...steps))).toEqual(['cancels-cost-at-most-one-step']);
+  });
+
+  it('no fault in what an engine does while its supervisor is frozen', () => {
+    const fault = { kind: 'supervisor_freeze', atMs: 1, supervisor: 0, forMs: 900 } as const;
+    const evidence = withEntries(
+      { kind: 'fault', at: 100, fault, phase: 'begin' },
+      { kind: 'fault', at: 1_000, fault, phase: 'end' },
+      ...[1_000, 1_020].map((at): Entry => ({ kind: 'step', at, worker: 'supervisor-0', ids: ['job-c'] })),
+    );
+    expect(failures(evidence)).toEqual([]);
   });
 
   it('a lane that still holds a job', () => {

@@ -59,7 +59,7 @@ export interface PlanSize {
 
 const FAULT_GAP_MS = { min: 800, max: 2_400 };
 const REDIS_DOWN_MS = { min: 200, max: 1_200 };
-const CANCEL_SHARE = 0.15;
+const CANCEL_SHARE = 0.2;
 const REPEAT_SHARE = 0.1;
 
 export function makePlan(seed: number, size: PlanSize): Plan {

@@ -1,10 +1,7 @@
 /** A cancel that was acknowledged is final, and stops the work within one step. */
-import { entriesOf, finalJobs, type Entry, type Evidence, type Findings } from '../evidence.ts';
+import { entriesOf, finalJobs, type EntryOf, type Evidence, type Findings } from '../evidence.ts';
 
-/**
- * The bound on work after a cancel needs someone who can hear it. A supervisor that is frozen, and one whose
- * Redis is down, cannot: cancels so close to such a fault are not held to the bound (but to all other checks).
- */
+/** Around an outage or a freeze, a cancel reaches nobody, and the log of a frozen supervisor comes late. */
 const DEAF_MARGIN_MS = 3_000;
 const MOST_STEPS_AFTER_CANCEL = 1;
 
@@ -26,14 +23,20 @@ export function cancelsAreFinal(evidence: Evidence): Findings {
   return { examined: acknowledged.size, of: 'acknowledged cancels', faults };
 }
 
+/**
+ * The bound on work after a cancel needs someone who can hear it: cancels while Redis was away, and steps of an
+ * engine whose supervisor was frozen, are not held to it (but to all other checks).
+ */
 export function cancelsCostAtMostOneStep(evidence: Evidence): Findings {
-  const deaf = deafTimes(evidence);
-  const steps = entriesOf(evidence, 'step');
+  const outages = faultTimes(evidence, 'redis_kill');
+  const freezes = faultTimes(evidence, 'supervisor_freeze');
+  const steps = entriesOf(evidence, 'step').filter(
+    ({ at, worker }) => !freezes.some((freeze) => worker === freeze.worker && isNear(at, freeze)),
+  );
   // A job that no UNet call ever carried was cancelled while queued: nothing to stop, nothing to examine.
   const stoppable = [...acknowledgements(evidence)].filter(
     ([id, at]) =>
-      steps.some((step) => step.ids.includes(id)) &&
-      !deaf.some(({ from, to }) => at > from - DEAF_MARGIN_MS && at < to + DEAF_MARGIN_MS),
+      steps.some((step) => step.ids.includes(id)) && !outages.some((outage) => isNear(at, outage)),
   );
   const faults = stoppable.flatMap(([id, at]) => {
     const late = steps.filter((step) => step.at > at + HEARING_MS && step.ids.includes(id)).length;
@@ -51,14 +54,26 @@ function acknowledgements(evidence: Evidence): Map<string, number> {
   return first;
 }
 
-function deafTimes(evidence: Evidence): Array<{ from: number; to: number }> {
-  const isDeafening = (entry: Entry): boolean =>
-    entry.kind === 'fault' && (entry.fault.kind === 'supervisor_freeze' || entry.fault.kind === 'redis_kill');
-  const entries = entriesOf(evidence, 'fault').filter(isDeafening);
+interface FaultTime {
+  readonly from: number;
+  readonly to: number;
+  /** The process that the fault hit, if it was a supervisor. */
+  readonly worker: string | null;
+}
+
+function faultTimes(evidence: Evidence, kind: EntryOf<'fault'>['fault']['kind']): FaultTime[] {
+  const entries = entriesOf(evidence, 'fault').filter((entry) => entry.fault.kind === kind);
   return entries
     .filter((entry) => entry.phase === 'begin')
-    .map((begin) => {
-      const end = entries.find((other) => other.phase === 'end' && other.fault.atMs === begin.fault.atMs);
-      return { from: begin.at, to: end?.at ?? Number.POSITIVE_INFINITY };
-    });
+    .map(({ at, fault }) => ({
+      from: at,
+      to:
+        entries.find((other) => other.phase === 'end' && other.fault.atMs === fault.atMs)?.at ??
+        Number.POSITIVE_INFINITY,
+      worker: 'supervisor' in fault ? `supervisor-${fault.supervisor}` : null,
+    }));
+}
+
+function isNear(at: number, { from, to }: FaultTime): boolean {
+  return at > from - DEAF_MARGIN_MS && at < to + DEAF_MARGIN_MS;
 }
