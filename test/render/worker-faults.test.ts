@@ -9,7 +9,7 @@ import { untilGone } from '../support/processes.ts';
 import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
 /** Long enough to be caught in the middle. */
-const SLOW = { width: 128, height: 128, steps: 100 };
+const SLOW = { width: 128, height: 128, steps: 60 };
 
 const farms: RenderFarm[] = [];
 

@@ -6,7 +6,7 @@ import { engineSample, TestEngine } from '../support/engine.ts';
 import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
 /** Long enough to be caught in the middle. */
-const SLOW = { width: 128, height: 128, steps: 100 };
+const SLOW = { width: 128, height: 128, steps: 60 };
 
 let farm: RenderFarm;
 
