@@ -7,6 +7,7 @@ import { LIMITS } from '../src/domain/limits.ts';
 import { JobReader } from './job-reader.ts';
 import type { ApiParts, App } from './parts.ts';
 import { requireKey } from './plugins/api-keys.ts';
+import { closeGracefully } from './plugins/graceful-close.ts';
 import { readJsonBodies } from './plugins/json-body.ts';
 import { refuseForeignHosts } from './plugins/loopback-only.ts';
 import { answerMalformedHttp } from './plugins/malformed-http.ts';
@@ -45,7 +46,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   answerNotFound(app);
   await describeApi(app, { needsKey: config.apiKeys.length > 0 });
 
-  const shared = { ...parts, reader: new JobReader(parts), closing: closingSignal(app) };
+  const shared = { ...parts, reader: new JobReader(parts), closing: closeGracefully(app) };
   healthRoutes(app, shared);
   // Outside the instance that asks for a key: the signature of an image link is the permission.
   imageRoutes(app, shared);
@@ -76,7 +77,6 @@ function createServer({ log }: ApiParts): App {
     requestTimeout: 15_000,
     // Longer than the longest wait and than the keep-alive of common proxies.
     connectionTimeout: (LIMITS.waitSecondsMax + 30) * 1_000,
-    forceCloseConnections: 'idle',
     // A request that got through before the close is served: all it needs is still there.
     return503OnClosing: false,
     ajv: {
@@ -95,14 +95,4 @@ function createServer({ log }: ApiParts): App {
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: answerMalformedHttp,
   }).withTypeProvider<TypeBoxTypeProvider>();
-}
-
-/** Aborts first of all that happens at a close, since the close waits for every answer. */
-function closingSignal(app: App): AbortSignal {
-  const closing = new AbortController();
-  app.addHook('preClose', (done) => {
-    closing.abort();
-    done();
-  });
-  return closing.signal;
 }

@@ -32,6 +32,6 @@ export function readJsonBodies(app: App): void {
     }
     // Clients set the type on every POST, also on those that send nothing.
     if (text === '') done(null, undefined);
-    else parseJson(request, text, done);
+    else void parseJson(request, text, done);
   });
 }

@@ -3,6 +3,7 @@ import swagger from '@fastify/swagger';
 import swaggerUi from '@fastify/swagger-ui';
 import { Type } from 'typebox';
 import type { App } from '../parts.ts';
+import { PROBLEMS } from '../schemas.ts';
 
 /** The page runs its own scripts and asks this API; its styles are partly inline. */
 const PAGE_POLICY = [
@@ -54,7 +55,7 @@ export async function describeApi(app: App, options: { needsKey: boolean }): Pro
   const document = Type.Object({}, { additionalProperties: true, description: 'OpenAPI 3.1' });
   app.get(
     '/openapi.json',
-    { schema: { summary: 'This document', tags: ['health'], response: { 200: document } } },
+    { schema: { summary: 'This document', tags: ['health'], response: { 200: document, ...PROBLEMS } } },
     () => app.swagger(),
   );
 }

@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { imageKey } from '../../src/storage/object-keys.ts';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import type { JobRecord } from '../../src/domain/job.ts';
+import { jobDocument } from '../../src/storage/job-document.ts';
+import { imageKey, jobDocumentKey } from '../../src/storage/object-keys.ts';
 import {
   PlayedWorker,
   REQUEST,
@@ -186,9 +188,20 @@ describe('GET /v1/jobs/:id/images/:n', () => {
 describe('a job whose record has expired', () => {
   test('is answered from the document beside its images', async () => {
     const brief = await startApi({ config: { recordTtlMs: 1 } });
-    const player = new PlayedWorker(brief.parts);
-    const { id } = jobOf(await brief.post('/v1/jobs', REQUEST));
-    await player.succeed(id, IMAGE);
+    const { id } = jobOf(await brief.post('/v1/jobs', { ...REQUEST, metadata: { sku: '9' } }));
+    const images = await new PlayedWorker(brief.parts).succeed(id, IMAGE);
+    await vi.waitFor(async () => expect(await brief.parts.records.read(refOf(id))).toBeUndefined());
+    expect(problemOf(await brief.send(`/v1/jobs/${id}`)).code).toBe('not_found');
+
+    // What the courier leaves behind: the record at its end, read from any job with the same parameters.
+    const twin = await brief.parts.records.read(refOf(jobOf(await brief.post('/v1/jobs', REQUEST)).id));
+    const record: JobRecord = { ...twin!, id, state: 'succeeded', result: { images, averageBatch: 1 } };
+    await brief.parts.store.put(jobDocumentKey(refOf(id)), jobDocument(record), 'application/json');
+    const job = jobOf(await brief.send(`/v1/jobs/${id}`));
+    expect([job.id, job.state]).toEqual([id, 'succeeded']);
+    const url = new URL(job.images[0]!.url);
+    expect((await brief.send(`${url.pathname}${url.search}`)).text).toBe(IMAGE.toString());
+    expect(jobOf(await brief.post(`/v1/jobs/${id}/cancel`)).state).toBe('succeeded');
     await brief.close();
   });
 });

@@ -62,12 +62,11 @@ describe('POST /v1/jobs', () => {
     ['combining marks, unnormalised', 'e\u0301 é ﬁ Ω'],
     ['text that looks like code', '"\\ {{}} <script> \'; DROP TABLE -- %s ${x} \u2028\u2029'],
   ])('gives back %s as sent', async (_what, prompt) => {
-    const job = jobOf(
-      await api.post('/v1/jobs', { ...REQUEST, prompt, metadata: { [prompt.slice(0, 20)]: prompt } }),
-    );
+    const label = Array.from(prompt).slice(0, 8).join('');
+    const job = jobOf(await api.post('/v1/jobs', { ...REQUEST, prompt, metadata: { [label]: prompt } }));
     const read = jobOf(await api.send(`/v1/jobs/${job.id}`));
     expect(read.request.prompt).toBe(prompt);
-    expect(read.request.metadata).toEqual({ [prompt.slice(0, 20)]: prompt });
+    expect(read.request.metadata).toEqual({ [label]: prompt });
   });
 
   test('orders waiting jobs by priority', async () => {

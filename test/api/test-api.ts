@@ -5,14 +5,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import type { Static, TSchema } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { Compile, type Validator } from 'typebox/compile';
 import { expect } from 'vitest';
 import { buildApp } from '../../api/app.ts';
 import type { ApiParts } from '../../api/parts.ts';
 import { loadConfig, type Config } from '../../src/config.ts';
 import { JobList, JobView } from '../../src/contract/job.ts';
 import { Problem } from '../../src/contract/problem.ts';
-import { DEFAULT_TENANT, type JobRef } from '../../src/domain/job.ts';
+import { DEFAULT_TENANT, type JobRef, type RenderedImage } from '../../src/domain/job.ts';
 import { connectApi, disconnect } from '../../src/queue/connection.ts';
 import { FarmRegistry, type OfferedModel } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
@@ -118,10 +118,7 @@ export function problemOf(answer: Answer): Problem {
   return problem;
 }
 
-function shaped<S extends TSchema>(
-  check: { Check(value: unknown): value is Static<S>; Errors(value: unknown): unknown },
-  { text }: Answer,
-): Static<S> {
+function shaped<S extends TSchema>(check: Validator<{}, S>, { text }: Answer): Static<S> {
   const body: unknown = JSON.parse(text);
   if (!check.Check(body)) throw new Error(`${text} does not fit: ${JSON.stringify(check.Errors(body))}`);
   return body;
@@ -142,7 +139,7 @@ export class PlayedWorker {
   }
 
   /** Stores bytes as every image of the job and commits; the bytes need not be an image for the API. */
-  async succeed(id: string, bytes: Uint8Array): Promise<void> {
+  async succeed(id: string, bytes: Uint8Array): Promise<RenderedImage[]> {
     const ref = refOf(id);
     const fence = await this.claim(id);
     const record = await this.#parts.records.read(ref);
@@ -161,6 +158,7 @@ export class PlayedWorker {
     for (const image of images) await this.#parts.store.put(image.key, bytes, image.contentType);
     const outcome = await this.#parts.records.commit(ref, fence, { images, averageBatch: 2.5 });
     if (outcome !== 'committed') throw new Error(`commit of ${id} is ${outcome}`);
+    return images;
   }
 }
 

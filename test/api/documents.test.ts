@@ -1,0 +1,187 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { FastifyInstance } from 'fastify';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { buildApp } from '../../api/app.ts';
+import { ERRORS } from '../../src/domain/errors.ts';
+import { FAILURE_CODES } from '../../src/domain/failure.ts';
+import { packageRoot } from '../../src/paths.ts';
+import { MODEL, startApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+
+interface Operation {
+  readonly summary?: string;
+  readonly tags?: readonly string[];
+  readonly responses: Readonly<Record<string, unknown>>;
+}
+interface OpenApi {
+  readonly openapi: string;
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: { readonly schemas: Readonly<Record<string, unknown>> };
+}
+
+function bringsServer(message: unknown): message is { readonly fastify: FastifyInstance } {
+  return typeof message === 'object' && message !== null && 'fastify' in message;
+}
+
+describe('/openapi.json', () => {
+  let document: OpenApi;
+  beforeAll(async () => {
+    document = JSON.parse((await api.send('/openapi.json')).text);
+  });
+  const operations = (): string[] =>
+    Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method} ${path}`),
+    );
+
+  test('has every route, and no route that is not there', async () => {
+    const registered: string[] = [];
+    const learnRoutes = (message: unknown): void => {
+      if (!bringsServer(message)) throw new Error('Fastify announces its servers in another way');
+      message.fastify.addHook('onRoute', ({ method, url }) => {
+        for (const name of [method].flat()) registered.push(`${name.toLowerCase()} ${url}`);
+      });
+    };
+    subscribe('fastify.initialization', learnRoutes);
+    await (await buildApp(api.parts)).close();
+    unsubscribe('fastify.initialization', learnRoutes);
+    // The page itself and HEAD, which Fastify derives from GET, need no description.
+    const described = registered.filter((route) => !/^head | \/docs/.test(route));
+    expect(described.length).toBeGreaterThan(8);
+    expect(described.map((route) => route.replace(/:(\w+)/g, '{$1}')).toSorted()).toEqual(
+      operations().toSorted(),
+    );
+  });
+
+  test('names the shapes that clients know', () => {
+    expect(document.openapi).toBe('3.1.0');
+    expect(Object.keys(document.components.schemas).toSorted()).toEqual([
+      'CreateJob',
+      'JobList',
+      'JobView',
+      'Model',
+      'ModelList',
+      'Problem',
+      'Worker',
+      'WorkerList',
+    ]);
+  });
+
+  test('tells of every operation what it is for and how it fails', () => {
+    for (const [path, methods] of Object.entries(document.paths)) {
+      for (const operation of Object.values(methods)) {
+        expect(operation.summary, path).toBeTruthy();
+        expect(operation.tags, path).toHaveLength(1);
+        expect(Object.keys(operation.responses), path).toEqual(expect.arrayContaining(['4XX', '5XX']));
+      }
+    }
+  });
+
+  test('leads nowhere: every reference is to a part of itself', () => {
+    const references = [...JSON.stringify(document).matchAll(/"\$ref":"([^"]+)"/g)].map(
+      ([, reference]) => reference,
+    );
+    expect(references.length).toBeGreaterThan(5);
+    const names = Object.keys(document.components.schemas).map((name) => `#/components/schemas/${name}`);
+    expect(references.filter((reference) => !names.includes(reference!))).toEqual([]);
+  });
+});
+
+describe('/docs', () => {
+  test('is a page that loads everything from here and runs no inline script', async () => {
+    const page = await api.send('/docs/');
+    expect(page.headers.get('content-type')).toContain('text/html');
+    expect(page.headers.get('content-security-policy')).toContain("script-src 'self';");
+    const links = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, link]) => link!);
+    expect(links.length).toBeGreaterThan(3);
+    for (const link of links) {
+      expect((await api.send(new URL(link, `${api.url}/docs/`).pathname)).status, link).toBe(200);
+    }
+    expect(page.text).not.toMatch(/<script(?![^>]*src=)[^>]*>/);
+    expect((await api.send('/docs')).status).toBe(200);
+    expect(JSON.parse((await api.send('/docs/json')).text)).toHaveProperty('openapi', '3.1.0');
+  });
+});
+
+describe('docs/errors.md', () => {
+  async function codesBelow(heading: string): Promise<string[]> {
+    const text = await readFile(join(packageRoot(), 'docs/errors.md'), 'utf8');
+    const section = text.split(/^## /m).find((part) => part.startsWith(heading)) ?? '';
+    return [...section.matchAll(/^\| *`(\w+)` *\| *(\d*)/gm)].map(([, code, status]) =>
+      `${code} ${status}`.trim(),
+    );
+  }
+
+  test('lists every code of an answer with its status, and no other', async () => {
+    const codes = Object.entries(ERRORS).map(([code, { status }]) => `${code} ${status}`);
+    expect((await codesBelow('Codes of answers')).toSorted()).toEqual(codes.toSorted());
+  });
+
+  test('lists every code of a failed job, and no other', async () => {
+    const codes = await codesBelow('Codes of failed jobs');
+    expect(codes.toSorted()).toEqual(FAILURE_CODES.toSorted());
+  });
+});
+
+describe('the farm', () => {
+  test('shows models with the workers that hold them, and workers as they announced themselves', async () => {
+    const startedAt = Date.UTC(2030, 0, 1);
+    await api.parts.registry.announce({
+      id: 'w1',
+      host: 'box',
+      pid: 7,
+      device: 'cpu',
+      state: 'ready',
+      engine: 'ready',
+      models: [MODEL.name],
+      runningSamples: 3,
+      slots: 8,
+      stepMs: null,
+      startedAt,
+      seenAt: startedAt + 1_500,
+    });
+    expect(JSON.parse((await api.send('/v1/models')).text)).toEqual({
+      models: [
+        {
+          name: 'pocket-base',
+          kinds: ['txt2img'],
+          digest: 'sha256:0',
+          bytes: 1,
+          default_width: 128,
+          default_height: 64,
+          is_default: true,
+          loaded_by: ['w1'],
+        },
+      ],
+    });
+    expect(JSON.parse((await api.send('/v1/workers')).text)).toEqual({
+      workers: [
+        {
+          id: 'w1',
+          host: 'box',
+          pid: 7,
+          device: 'cpu',
+          state: 'ready',
+          engine: 'ready',
+          models: ['pocket-base'],
+          running_samples: 3,
+          slots: 8,
+          step_ms: null,
+          started_at: '2030-01-01T00:00:00.000Z',
+          seen_at: '2030-01-01T00:00:01.500Z',
+        },
+      ],
+    });
+  });
+
+  test('is alive and ready', async () => {
+    expect(JSON.parse((await api.send('/healthz')).text)).toEqual({ status: 'alive' });
+    expect(JSON.parse((await api.send('/readyz')).text)).toEqual({ status: 'ready', models: 1 });
+  });
+});

@@ -1,0 +1,228 @@
+import { connect } from 'node:net';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { LIMITS } from '../../src/domain/limits.ts';
+import { REQUEST, jobOf, problemOf, startApi, type TestApi } from './test-api.ts';
+
+let api: TestApi;
+beforeAll(async () => {
+  api = await startApi();
+});
+afterAll(() => api.close());
+
+const JSON_TYPE = { 'content-type': 'application/json' };
+const postRaw = (body: RequestInit['body'], headers: Record<string, string> = JSON_TYPE) =>
+  api.send('/v1/jobs', { method: 'POST', headers, body: body ?? null });
+
+describe('a body that does not fit', () => {
+  test.each<
+    [string, Record<string, unknown>, { field: string; value?: unknown; limit?: unknown; message: string }]
+  >([
+    ['no prompt', { prompt: undefined }, { field: 'prompt', message: 'is required' }],
+    ['an empty prompt', { prompt: '' }, { field: 'prompt', value: '', limit: 1, message: 'at least 1 char' }],
+    [
+      'a long prompt',
+      { prompt: '𝄞'.repeat(4_001) },
+      { field: 'prompt', limit: 4_000, message: 'at most 4000' },
+    ],
+    [
+      'a number as text',
+      { steps: '7' },
+      { field: 'steps', value: '7', limit: 'integer', message: 'of type integer' },
+    ],
+    [
+      'text as a number',
+      { prompt: 7 },
+      { field: 'prompt', value: 7, limit: 'string', message: 'of type string' },
+    ],
+    ['null', { prompt: null }, { field: 'prompt', value: null, message: 'of type string' }],
+    [
+      'a size off the grid',
+      { width: 100 },
+      { field: 'width', value: 100, limit: 8, message: 'divisible by 8' },
+    ],
+    ['a size too small', { height: 0 }, { field: 'height', value: 0, limit: 64, message: 'at least 64' }],
+    [
+      'a size too large',
+      { width: 1_032 },
+      { field: 'width', value: 1_032, limit: 1_024, message: 'at most 1024' },
+    ],
+    ['too many steps', { steps: 1e9 }, { field: 'steps', value: 1e9, limit: 150, message: 'at most 150' }],
+    ['half a step', { steps: 1.5 }, { field: 'steps', value: 1.5, message: 'of type integer' }],
+    ['an inexact seed', { seed: 2 ** 53 }, { field: 'seed', limit: LIMITS.seedMax, message: 'at most' }],
+    ['a negative seed', { seed: -1 }, { field: 'seed', value: -1, limit: 0, message: 'at least 0' }],
+    ['nine images', { images: 9 }, { field: 'images', value: 9, limit: 8, message: 'at most 8' }],
+    [
+      'an unknown sampler',
+      { sampler: 'lms' },
+      { field: 'sampler', value: 'lms', message: 'one of: ddim, euler' },
+    ],
+    ['an unknown kind', { kind: 'video' }, { field: 'kind', value: 'video', message: 'one of: txt2img' }],
+    ['an unknown field', { promt: 'x' }, { field: 'promt', message: 'not a known field' }],
+    ['a read-only field', { state: 'succeeded' }, { field: 'state', message: 'not a known field' }],
+    [
+      'a nested fault',
+      { output: { quality: 0 } },
+      { field: 'output.quality', value: 0, limit: 1, message: 'at least 1' },
+    ],
+    [
+      'metadata that is no text',
+      { metadata: { a: 1 } },
+      { field: 'metadata.a', value: 1, message: 'of type string' },
+    ],
+    [
+      'a long metadata name',
+      { metadata: { ['k'.repeat(65)]: 'v' } },
+      { field: 'metadata', limit: 64, message: 'a name in it' },
+    ],
+    [
+      'much metadata',
+      { metadata: Object.fromEntries(Array.from({ length: 17 }, (_, n) => [`k${n}`, ''])) },
+      { field: 'metadata', limit: 16, message: 'at most 16 entries' },
+    ],
+    ['a control character', { prompt: 'a\u0000b' }, { field: 'prompt', message: 'U+0000 at position 1' }],
+  ])('is refused with its field, value and limit: %s', async (_what, change, fault) => {
+    const problem = problemOf(await api.post('/v1/jobs', { ...REQUEST, ...change }));
+    expect(problem).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(problem.errors).toEqual([
+      expect.objectContaining({ ...fault, message: expect.stringContaining(fault.message) }),
+    ]);
+  });
+
+  test('is told all its faults at once, but no endless list', async () => {
+    const two = problemOf(await api.post('/v1/jobs', { kind: 'txt2img', width: 1, steps: 0 }));
+    expect(two.errors.map(({ field }) => field).toSorted()).toEqual(['prompt', 'steps', 'width', 'width']);
+    const many = Object.fromEntries(Array.from({ length: 60_000 }, (_, n) => [`k${n}`, n]));
+    expect(problemOf(await api.post('/v1/jobs', many)).errors).toHaveLength(16);
+  });
+
+  test('has its values shortened in the answer', async () => {
+    const answer = await api.post('/v1/jobs', {
+      ...REQUEST,
+      model: '😀'.repeat(2_000),
+      ['x'.repeat(9_000)]: 1,
+    });
+    expect(problemOf(answer).errors).toHaveLength(2);
+    expect(answer.text.length).toBeLessThan(1_500);
+  });
+});
+
+describe('a body that is not the JSON it should be', () => {
+  test.each<[string, RequestInit['body'], number, string]>([
+    ['broken JSON', '{"kind":', 400, 'invalid_request'],
+    ['a bare list', '[]', 400, 'invalid_request'],
+    ['nothing', '', 400, 'invalid_request'],
+    ['NaN', '{"kind":"txt2img","prompt":"x","steps":NaN}', 400, 'invalid_request'],
+    ['a number past all doubles', '{"kind":"txt2img","prompt":"x","steps":1e999}', 400, 'invalid_request'],
+    ['__proto__', '{"kind":"txt2img","prompt":"x","__proto__":{"steps":1}}', 400, 'invalid_request'],
+    [
+      '__proto__ inside',
+      '{"kind":"txt2img","prompt":"x","metadata":{"__proto__":"x"}}',
+      400,
+      'invalid_request',
+    ],
+    [
+      'constructor.prototype',
+      '{"kind":"txt2img","prompt":"x","constructor":{"prototype":{}}}',
+      400,
+      'invalid_request',
+    ],
+    ['deep nesting', `${'['.repeat(200_000)}${']'.repeat(200_000)}`, 400, 'invalid_request'],
+    [
+      'deep nesting in a field',
+      `{"metadata":${'{"a":'.repeat(50_000)}1${'}'.repeat(50_000)}}`,
+      400,
+      'invalid_request',
+    ],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('{"kind":"txt2img","prompt":"\xff\xfe"}', 'latin1'),
+      400,
+      'invalid_request',
+    ],
+    [
+      'an overlong NUL',
+      Buffer.from('{"kind":"txt2img","prompt":"\xc0\x80"}', 'latin1'),
+      400,
+      'invalid_request',
+    ],
+    ['half an escaped pair', '{"kind":"txt2img","prompt":"\\ud83d"}', 400, 'invalid_request'],
+    ['a 10 MB prompt', JSON.stringify({ ...REQUEST, prompt: 'x'.repeat(1e7) }), 413, 'payload_too_large'],
+  ])('is refused: %s', async (_what, body, status, code) => {
+    expect(problemOf(await postRaw(body))).toMatchObject({ status, code });
+  });
+
+  test.each<[string, Record<string, string>]>([
+    ['no type', {}],
+    ['plain text', { 'content-type': 'text/plain' }],
+    ['a form', { 'content-type': 'application/x-www-form-urlencoded' }],
+    ['nonsense', { 'content-type': ';;;' }],
+    ['a compressed body', { ...JSON_TYPE, 'content-encoding': 'gzip' }],
+  ])('is refused by its type: %s', async (_what, headers) => {
+    const text = JSON.stringify(REQUEST);
+    // A Blob without a type keeps fetch from adding one.
+    const body = new Blob([headers['content-encoding'] === undefined ? text : gzipSync(text)]);
+    expect(problemOf(await postRaw(body, headers))).toMatchObject({
+      status: 415,
+      code: 'unsupported_media_type',
+    });
+  });
+
+  test('may start with a byte order mark and name its charset', async () => {
+    const headers = { 'content-type': 'application/json; charset=utf-8' };
+    jobOf(await postRaw(`\uFEFF${JSON.stringify(REQUEST)}`, headers));
+  });
+});
+
+describe('an address without a handler', () => {
+  test.each(['/', '/v1', '/v1/job', '/v1/jobs/', '/docs/none', '/v1/jobs/x/images', '/%', '/v1/jobs/%ff'])(
+    'is a problem: %s',
+    async (path) => {
+      const problem = problemOf(await api.send(path));
+      expect(problem.code).toBe(path.includes('%') ? 'invalid_request' : 'not_found');
+    },
+  );
+
+  test.each([
+    ['DELETE', '/v1/jobs', 'GET, HEAD, POST'],
+    ['PUT', '/v1/jobs/job_1', 'GET, HEAD'],
+    ['GET', '/v1/jobs/job_1/cancel', 'POST'],
+    ['POST', '/healthz', 'GET, HEAD'],
+    ['OPTIONS', '/v1/jobs', 'GET, HEAD, POST'],
+  ])('lists the methods that it takes: %s %s', async (method, path, allow) => {
+    const answer = await api.send(path, { method });
+    expect(problemOf(answer)).toMatchObject({ status: 405, code: 'method_not_allowed' });
+    expect(answer.headers.get('allow')).toBe(allow);
+  });
+});
+
+describe('bytes that are no request', () => {
+  /** Sends the bytes and gives all that comes back until the server hangs up. */
+  function exchange(bytes: string): Promise<string> {
+    return new Promise((resolve, reject) => {
+      let received = '';
+      const socket = connect(Number(new URL(api.url).port), '127.0.0.1', () => socket.write(bytes));
+      socket.on('data', (chunk) => (received += chunk.toString()));
+      socket.on('error', reject);
+      socket.on('close', () => resolve(received));
+    });
+  }
+  const HEAD = 'POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\n';
+
+  test.each([
+    ['noise', 'hello\r\n\r\n', '400', 'invalid_request'],
+    [
+      'two lengths',
+      `${HEAD}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+      '400',
+      'invalid_request',
+    ],
+    ['no Host', 'GET /healthz HTTP/1.1\r\n\r\n', '400', ''],
+    ['20 kB of headers', `${HEAD}X: ${'x'.repeat(20_000)}\r\n\r\n`, '431', 'headers_too_large'],
+    ['headers that never end', HEAD, '408', 'request_timeout'],
+  ])('are answered and cut off: %s', async (_what, bytes, status, code) => {
+    const answer = await exchange(bytes);
+    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status}`));
+    expect(answer).toContain(code);
+  });
+});
