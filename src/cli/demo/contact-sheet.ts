@@ -37,7 +37,7 @@ export async function contactSheet(cells: readonly SheetCell[]): Promise<Buffer>
   );
   return sharp({ create: { width, height, channels: 3, background: BACKGROUND } })
     .composite(layers.flat())
-    .png({ compressionLevel: 9, palette: true, quality: 95 })
+    .png({ compressionLevel: 9, adaptiveFiltering: true })
     .toBuffer();
 }
 
