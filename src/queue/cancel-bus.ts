@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis';
 import type { JobRef } from '../domain/job.ts';
 import { disconnect, duplicateForBlocking } from './connection.ts';
-import { parseJson } from './job-hash.ts';
 import type { Keys } from './keys.ts';
+import { parseJson } from './replies.ts';
 
 export interface Subscription {
   close(): void;

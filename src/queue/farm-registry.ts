@@ -1,8 +1,8 @@
 /** What the farm consists of right now: its workers, the models they offer, the secret that signs its links. */
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
-import { parseJson } from './job-hash.ts';
 import type { Keys } from './keys.ts';
+import { parseJson, toList } from './replies.ts';
 
 export interface WorkerStatus {
   readonly id: string;
@@ -146,7 +146,7 @@ function reader(text: string, what: string): (field: string) => unknown {
 }
 
 function toStrings(value: unknown): string[] {
-  return Array.isArray(value) ? value.map(String) : [];
+  return toList(value).map(String);
 }
 
 function oneOf<const T extends string>(known: readonly T[], value: unknown): T {

@@ -2,6 +2,7 @@
 import { toJobFailure, toJobParams, toJobResult } from '../job-json.ts';
 import { JOB_STATES, type JobState } from '../domain/job-state.ts';
 import type { JobRecord, JobRef } from '../domain/job.ts';
+import { parseJson } from './replies.ts';
 
 /** Throws when a field that must be there is missing or damaged; the message names the job and the field. */
 export function toRecord(ref: JobRef, fields: ReadonlyMap<string, string>): JobRecord {
@@ -36,21 +37,10 @@ export function toRecord(ref: JobRef, fields: ReadonlyMap<string, string>): JobR
   };
 }
 
-/** Redis answers a hash to a script as a flat list of names and values. */
-export function pairUp(flat: readonly unknown[]): Map<string, string> {
-  const fields = new Map<string, string>();
-  for (let n = 0; n + 1 < flat.length; n += 2) fields.set(String(flat[n]), String(flat[n + 1]));
-  return fields;
-}
-
 export function toState(text: string, what: string): JobState {
   const state = JOB_STATES.find((known) => known === text);
   if (state === undefined) throw new Error(`${what} is ${text}; known are ${JOB_STATES.join(', ')}`);
   return state;
-}
-
-export function parseJson(text: string): unknown {
-  return JSON.parse(text);
 }
 
 function toNumber(text: string, what: string): number {

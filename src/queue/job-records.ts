@@ -8,9 +8,10 @@
 import type { Redis } from 'ioredis';
 import type { JobState, TerminalState } from '../domain/job-state.ts';
 import type { JobFailure, JobParams, JobProgress, JobRecord, JobRef, JobResult } from '../domain/job.ts';
-import { pairUp, parseJson, toRecord, toState } from './job-hash.ts';
+import { toRecord, toState } from './job-hash.ts';
 import { listJobs, readJobs, type JobFilter, type JobPage } from './job-list.ts';
 import type { Keys } from './keys.ts';
+import { pairUp, parseJson, toList } from './replies.ts';
 import { Script } from './script.ts';
 import { ADMIT } from './scripts/admit.ts';
 import { CANCEL } from './scripts/cancel.ts';
@@ -215,11 +216,6 @@ export class JobRecords {
   #arguments(ref: JobRef): (string | number)[] {
     return [ref.tenant, ref.id, this.#ttlMs];
   }
-}
-
-function toList(reply: unknown): unknown[] {
-  if (!Array.isArray(reply)) throw new Error(`a script answered ${typeof reply} where a list was due`);
-  return reply;
 }
 
 function toTerminal(state: unknown, ref: JobRef): TerminalState {

@@ -1,6 +1,7 @@
 /** Which lane to take from: what waits where, and in which order the lanes get their turn. */
 import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
+import { toList } from './replies.ts';
 import { Script } from './script.ts';
 import { PEEK_LANES } from './scripts/peek-lanes.ts';
 
@@ -26,8 +27,7 @@ export async function peekLanes(redis: Redis, keys: Keys, lanes: readonly string
     lanes.flatMap((lane) => ['wait', 'prioritized', 'delayed'].map((part) => keys.lane(lane, part))),
     lanes.map((lane) => keys.lane(lane, '')),
   );
-  if (!Array.isArray(answer)) throw new Error('Redis gave no list for the heads of the lanes');
-  const [now, ...times] = answer.map((time) => (time === '' ? undefined : Number(time)));
+  const [now, ...times] = toList(answer).map((time) => (time === '' ? undefined : Number(time)));
   const heads = lanes.map((lane, n) => [lane, { since: times[2 * n], dueAt: times[2 * n + 1] }] as const);
   return { now: now ?? 0, heads: new Map(heads) };
 }

@@ -1,7 +1,7 @@
 /** The outbox: one stream entry a transition, added by the script that made it. Every notification comes from it. */
 import { isTerminal, type JobState } from '../domain/job-state.ts';
 import type { JobRef } from '../domain/job.ts';
-import { pairUp } from './job-hash.ts';
+import { pairUp, toList } from './replies.ts';
 
 /** Every event, and the state of the job after it. */
 const EVENT_STATES = {
@@ -72,10 +72,6 @@ function toEvent(id: string, fields: ReadonlyMap<string, string>): OutboxEvent |
     fence: Number(fields.get('fence')),
     at: Number(fields.get('at')),
   };
-}
-
-function toList(value: unknown): unknown[] {
-  return Array.isArray(value) ? value : [];
 }
 
 function isEventType(type: string | undefined): type is OutboxEventType {

@@ -1,6 +1,5 @@
 import type { Redis } from 'ioredis';
 import { BLOCK_SECONDS, disconnect, duplicateForBlocking } from './connection.ts';
-import { pairUp } from './job-hash.ts';
 import type { Keys } from './keys.ts';
 import {
   compareIds,
@@ -10,6 +9,7 @@ import {
   type OutboxEntry,
   type OutboxEvent,
 } from './outbox-event.ts';
+import { pairUp, toList } from './replies.ts';
 
 const SECOND = 1_000;
 /** Events stay readable for so long after every group is done with them, for tails that reconnect. */
@@ -52,8 +52,45 @@ export class OutboxGroup {
     }
   }
 
-  /** The next events: first the ones that somebody left unacknowledged, else new ones, waiting up to 5 s for them. */
+  /**
+   * The next events: first the ones that somebody left unacknowledged, else new ones, waiting up to 5 s for them.
+   * Rejects when the connection breaks, or when `stopReading` is called.
+   */
   async read(): Promise<OutboxEvent[]> {
+    try {
+      return await this.#next();
+    } catch (error) {
+      if (!(error instanceof Error) || !error.message.startsWith('NOGROUP')) throw error;
+      // A Redis that lost its data has no group either.
+      await this.create();
+      return [];
+    }
+  }
+
+  async ack(events: readonly OutboxEvent[]): Promise<void> {
+    if (events.length === 0) return;
+    await this.#redis.xack(this.#outbox, this.#options.group, ...events.map(({ id }) => id));
+  }
+
+  /** Drops what every group has acknowledged and what is older than ten minutes. Answers how many events. */
+  async trim(): Promise<number> {
+    const [seconds] = await this.#redis.time();
+    const recent = `${Number(seconds) * SECOND - KEPT_MS}-0`;
+    return this.#redis.xtrim(this.#outbox, 'MINID', await this.#oldestNeeded(recent));
+  }
+
+  stopReading(): void {
+    disconnect(this.#connection);
+  }
+
+  /** Leaves the group, unless events are still its own: leaving would drop them. */
+  async leave(): Promise<void> {
+    const { group, consumer } = this.#options;
+    const own = await this.#redis.xpending(this.#outbox, group, '-', '+', 1, consumer);
+    if (own.length === 0) await this.#redis.xgroup('DELCONSUMER', this.#outbox, group, consumer);
+  }
+
+  async #next(): Promise<OutboxEvent[]> {
     const { group, consumer, count = 100 } = this.#options;
     if (performance.now() >= this.#claimAt) {
       const left = await this.#claimLeft(count);
@@ -74,26 +111,6 @@ export class OutboxGroup {
       '>',
     );
     return this.#known(firstStream(reply));
-  }
-
-  async ack(events: readonly OutboxEvent[]): Promise<void> {
-    if (events.length === 0) return;
-    await this.#redis.xack(this.#outbox, this.#options.group, ...events.map(({ id }) => id));
-  }
-
-  /** Drops what every group has acknowledged and what is older than ten minutes. Answers how many events. */
-  async trim(): Promise<number> {
-    const [seconds] = await this.#redis.time();
-    const recent = `${Number(seconds) * SECOND - KEPT_MS}-0`;
-    return this.#redis.xtrim(this.#outbox, 'MINID', await this.#oldestNeeded(recent));
-  }
-
-  /** Leaves the group, unless events are still its own: leaving would drop them. */
-  async close(): Promise<void> {
-    disconnect(this.#connection);
-    const { group, consumer } = this.#options;
-    const own = await this.#redis.xpending(this.#outbox, group, '-', '+', 1, consumer);
-    if (own.length === 0) await this.#redis.xgroup('DELCONSUMER', this.#outbox, group, consumer);
   }
 
   async #claimLeft(count: number): Promise<OutboxEvent[]> {
@@ -120,7 +137,7 @@ export class OutboxGroup {
 
   async #oldestNeeded(recent: string): Promise<string> {
     const groups = await this.#redis.xinfo('GROUPS', this.#outbox);
-    const needed = await Promise.all(toLists(groups).map((group) => this.#neededBy(pairUp(group))));
+    const needed = await Promise.all(toList(groups).map((group) => this.#neededBy(pairUp(toList(group)))));
     return needed.reduce((oldest, id) => (compareIds(id, oldest) < 0 ? id : oldest), recent);
   }
 
@@ -129,8 +146,4 @@ export class OutboxGroup {
     const [, oldest] = await this.#redis.xpending(this.#outbox, group.get('name') ?? '');
     return typeof oldest === 'string' ? oldest : (group.get('last-delivered-id') ?? '0-0');
   }
-}
-
-function toLists(reply: unknown): unknown[][] {
-  return Array.isArray(reply) ? reply.filter((item) => Array.isArray(item)) : [];
 }

@@ -1,0 +1,89 @@
+/** The courier process: archives finished jobs, puts lost ones back into their lanes; until SIGTERM or SIGINT. */
+import { randomUUID } from 'node:crypto';
+import process, { env } from 'node:process';
+import { setTimeout as delay } from 'node:timers/promises';
+import { loadConfig } from '../../src/config.ts';
+import { createLogger } from '../../src/log.ts';
+import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
+import { JobRecords } from '../../src/queue/job-records.ts';
+import { Keys } from '../../src/queue/keys.ts';
+import { Lanes } from '../../src/queue/lanes.ts';
+import { Lease } from '../../src/queue/lease.ts';
+import { OutboxGroup } from '../../src/queue/outbox-group.ts';
+import { stopOnSignal } from '../../src/stop-on-signal.ts';
+import { LocalStore } from '../../src/storage/local-store.ts';
+import { archiveNext } from './archiver.ts';
+import { tidyUp } from './janitor.ts';
+import { repeat } from './repeat.ts';
+
+const SECOND = 1_000;
+/** For the archiving under way, then for the goodbye to a Redis that may be away. */
+const ARCHIVING_MS = 6 * SECOND;
+const GOODBYE_MS = 2 * SECOND;
+const STOP_DEADLINE_MS = 10 * SECOND;
+/** An event whose courier died, or whose job could not be archived, is tried again after this. */
+const REDELIVER_MS = 30 * SECOND;
+/** An admitted job is in its lane within milliseconds, unless its API died. */
+const GRACE_MS = 5 * SECOND;
+const EVENTS_AT_ONCE = 16;
+
+const config = loadConfig(env);
+const log = createLogger('kiln-courier', config.logLevel);
+const consumer = `${config.hostName}-${randomUUID()}`;
+
+const redis = connectWorker(config, log);
+const keys = new Keys(config.prefix);
+const records = new JobRecords(redis, keys, config);
+const lanes = new Lanes(redis, keys);
+const store = new LocalStore(config.objectsDir);
+const lease = new Lease(redis, keys, {
+  name: 'janitor',
+  holder: consumer,
+  ttlMs: config.reconcileMs + REDELIVER_MS,
+});
+const group = new OutboxGroup(redis, keys, {
+  group: 'archive',
+  consumer,
+  redeliverMs: REDELIVER_MS,
+  count: EVENTS_AT_ONCE,
+});
+const stopping = new AbortController();
+let loops: Promise<unknown> = Promise.resolve();
+const { signal } = stopping;
+const options = { graceMs: GRACE_MS, recordTtlMs: config.recordTtlMs, signal };
+
+stopOnSignal({
+  log,
+  deadlineMs: STOP_DEADLINE_MS,
+  stop: async () => {
+    stopping.abort();
+    group.stopReading();
+    await Promise.race([loops, delay(ARCHIVING_MS)]);
+    await Promise.race([sayGoodbye(), delay(GOODBYE_MS)]);
+    disconnect(redis);
+  },
+});
+
+await checkRedis(redis, log);
+await group.create();
+loops = Promise.all([
+  repeat(() => archiveNext({ group, records, store, log, signal }), {
+    title: 'Archiving',
+    pauseMs: 0,
+    signal,
+    log,
+  }),
+  repeat(() => tidyUp({ redis, keys, records, lanes, lease, group, log }, options), {
+    title: 'Tidying up',
+    pauseMs: config.reconcileMs,
+    signal,
+    log,
+  }),
+]);
+process.send?.({ kind: 'ready' });
+
+async function sayGoodbye(): Promise<void> {
+  await group.leave();
+  await lease.drop();
+  await lanes.close();
+}
