@@ -79,6 +79,15 @@ describe('a published folder', () => {
   });
 });
 
+test('in half precision a model takes half the space on disk, but not in memory', async () => {
+  const [single, half] = [await temporaryFolder(), await temporaryFolder()];
+  await writeRandomModel(single);
+  await writeRandomModel(half, { dtype: 'F16' });
+  const [a, b] = [await readModelFolder(single), await readModelFolder(half)];
+  expect(b.memoryBytes).toBe(a.memoryBytes);
+  expect(b.bytes).toBeLessThan(0.6 * a.bytes);
+});
+
 describe('the digest', () => {
   test('is the same for the same files elsewhere, also behind symlinks', async () => {
     const path = await randomModel();

@@ -18,7 +18,7 @@ export class ModelFiles implements ModelSource {
   }
 
   async bytesOf(name: string): Promise<number> {
-    return (await readModelFolder(await this.#folderOf(name), this.#options)).bytes;
+    return (await readModelFolder(await this.#folderOf(name), this.#options)).memoryBytes;
   }
 
   async #folderOf(name: string): Promise<string> {

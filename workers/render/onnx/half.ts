@@ -1,7 +1,5 @@
 /** IEEE 754 binary16 <-> binary32, for weights and fixtures; the sessions convert on their own. */
 
-const bits = new DataView(new ArrayBuffer(4));
-
 export function halfToFloat(half: number): number {
   const sign = half & 0x8000 ? -1 : 1;
   const exponent = (half >> 10) & 0x1f;
@@ -13,8 +11,7 @@ export function halfToFloat(half: number): number {
 
 /** Rounds to nearest, ties to even; too large becomes infinity. */
 export function floatToHalf(value: number): number {
-  bits.setFloat32(0, value);
-  const raw = bits.getUint32(0);
+  const raw = new Uint32Array(Float32Array.of(value).buffer)[0]!;
   const sign = (raw >>> 16) & 0x8000;
   const magnitude = raw & 0x7fff_ffff;
   if (magnitude > 0x7f80_0000) return sign | 0x7e00;

@@ -25,6 +25,8 @@ export interface ModelFolder {
   readonly digest: string;
   /** Of the weight files in use. */
   readonly bytes: number;
+  /** Of the weights as a CPU holds them: half precision is widened at load. */
+  readonly memoryBytes: number;
   /** Pixels it was trained on. */
   readonly defaultWidth: number;
   readonly defaultHeight: number;
@@ -71,6 +73,7 @@ export async function readModelFolder(dir: string, options: ModelFolderOptions =
       ...(await Promise.all(small.map(textOf))),
     ]),
     bytes: COMPONENT_NAMES.reduce((sum, name) => sum + components[name].weights.bytes, 0),
+    memoryBytes: COMPONENT_NAMES.reduce((sum, name) => sum + widenedBytes(components[name]), 0),
     defaultWidth: side,
     defaultHeight: side,
     components,
@@ -107,6 +110,13 @@ export async function readClassName(modelFolder: string): Promise<string> {
 
 async function digestComponent({ config, weights }: ComponentFiles): Promise<string> {
   return digestOf([JSON.stringify(config), await fingerprintWeights(weights)]);
+}
+
+function widenedBytes({ weights }: ComponentFiles): number {
+  return [...weights.tensors.values()].reduce(
+    (sum, { dtype, length }) => sum + (dtype === 'F16' ? 2 * length : length),
+    0,
+  );
 }
 
 /** Empty when the file does not exist: two of the tokenizer's are optional. */
