@@ -9,7 +9,7 @@ import { untilGone } from '../support/processes.ts';
 import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
 /** Long enough to be caught in the middle. */
-const SLOW = { width: 128, height: 128, steps: 60 };
+const SLOW = { steps: 150 };
 
 const farms: RenderFarm[] = [];
 
@@ -65,7 +65,7 @@ describe('an engine that dies in the middle of a batch', () => {
   });
 
   test('is killed by its deadline when it hangs', async () => {
-    const farm = await startFarm({ KILN_STEP_DEADLINE_SECONDS: '1' });
+    const farm = await startFarm({ KILN_STEP_DEADLINE_SECONDS: '5' });
     const ref = await farm.submit(SLOW);
     await farm.when(ref, isUnderWay);
     process.kill(await farm.enginePid(), 'SIGSTOP');
@@ -89,7 +89,7 @@ describe('a worker', () => {
 
   test('finishes at SIGTERM what it can', async () => {
     const farm = await startFarm();
-    const ref = await farm.submit({ ...SLOW, steps: 30 });
+    const ref = await farm.submit({ ...SLOW, steps: 100 });
     await farm.when(ref, isUnderWay);
     farm.worker.signal('SIGTERM');
     expect(await farm.worker.exited()).toEqual({ code: 0, signal: null });
@@ -110,7 +110,7 @@ describe('a worker', () => {
 
   test('goes on while Redis is away, and commits when it is back', async () => {
     const farm = await startFarm();
-    const ref = await farm.submit({ ...SLOW, steps: 50 });
+    const ref = await farm.submit({ ...SLOW, steps: 100 });
     await farm.when(ref, isUnderWay);
     await farm.redis.kill('SIGKILL');
     const keys = (): Promise<string[]> => farm.books.store.list(`default/jobs/${ref.id}/`);

@@ -6,7 +6,7 @@ import { engineSample, TestEngine } from '../support/engine.ts';
 import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
 /** Long enough to be caught in the middle. */
-const SLOW = { width: 128, height: 128, steps: 60 };
+const SLOW = { steps: 150 };
 
 let farm: RenderFarm;
 
@@ -60,7 +60,7 @@ describe('a job', () => {
 
 describe('a job that is cancelled while it runs', () => {
   test('takes part in no further step, and its neighbour finishes', async () => {
-    const [gone, stays] = await Promise.all([farm.submit({ ...SLOW }), farm.submit({ ...SLOW, steps: 20 })]);
+    const [gone, stays] = await Promise.all([farm.submit({ ...SLOW }), farm.submit({ ...SLOW, steps: 100 })]);
     await farm.when(gone, ({ progress }) => progress.step > 2);
     expect(await farm.books.records.cancel(gone)).toEqual({ kind: 'cancelled' });
     const cancelledAt = Date.now();

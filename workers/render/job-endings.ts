@@ -7,13 +7,14 @@
  */
 import type { Logger } from 'pino';
 import type { RenderFailure } from '../../src/domain/failure.ts';
+import type { RenderedImage } from '../../src/domain/job.ts';
 import { decideRetry, type RunEnd } from '../../src/domain/retry.ts';
 import type { HandBackReason, JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import { imageKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { encodeImage, type RawImage } from './encode-image.ts';
-import type { RunningJob, StoredImage } from './running-jobs.ts';
+import type { ImageSlot, RunningJob } from './running-jobs.ts';
 import { untilRedisTakes } from './waiting.ts';
 
 export interface JobEndingsParts {
@@ -32,10 +33,10 @@ export class JobEndings {
     this.#parts = parts;
   }
 
-  /** Encodes image n of the job and writes it. Rejects when the store does. */
-  async storeImage(job: RunningJob, n: number, image: RawImage): Promise<StoredImage['image']> {
+  /** Encodes an image of the job and writes it. Rejects when the store does. */
+  async storeImage(job: RunningJob, slot: ImageSlot, image: RawImage): Promise<RenderedImage> {
     const { params } = job.record;
-    const seed = params.seeds[n] ?? 0;
+    const { n, seed } = slot;
     const { bytes, contentType, sha256 } = await encodeImage(image, params, seed);
     const key = imageKey(job.ref, { fence: job.fence, n, format: params.output.format });
     await this.#parts.store.put(key, bytes, contentType);

@@ -112,12 +112,12 @@ export class JobRuns {
 
   async #store(job: RunningJob, event: ImageEvent): Promise<void> {
     const { jobs, endings, signal } = this.#parts;
-    const n = job.imageNumber(event.id);
+    const slot = job.slotOf(event.id);
     try {
-      const image = await endings.storeImage(job, n, event);
-      job.stored.set(n, { image, averageBatch: event.averageBatch });
+      const image = await endings.storeImage(job, slot, event);
+      job.stored.set(slot.n, { image, averageBatch: event.averageBatch });
     } catch (error) {
-      const message = `image ${n} could not be stored: ${messageOf(error)}`;
+      const message = `image ${slot.n} could not be stored: ${messageOf(error)}`;
       this.end(job, { kind: 'failed', failure: { code: 'store_failed', message } });
       return;
     }

@@ -19,6 +19,12 @@ export interface StoredImage {
   readonly averageBatch: number;
 }
 
+export interface ImageSlot {
+  /** Counted from 0. */
+  readonly n: number;
+  readonly seed: number;
+}
+
 export class RunningJob {
   readonly pulled: PulledJob;
   readonly record: JobRecord;
@@ -46,9 +52,12 @@ export class RunningJob {
     return this.stored.size === this.samples.length;
   }
 
-  /** Which of the job's images a sample becomes, counted from 0. */
-  imageNumber(sampleId: string): number {
-    return this.samples.findIndex((sample) => sample.id === sampleId);
+  /** Which of the job's images a sample becomes; throws for a sample of another job. */
+  slotOf(sampleId: string): ImageSlot {
+    const n = this.samples.findIndex((sample) => sample.id === sampleId);
+    const sample = this.samples[n];
+    if (sample === undefined) throw new Error(`job ${this.ref.id} has no sample ${sampleId}`);
+    return { n, seed: sample.request.seed };
   }
 
   /** `now` in milliseconds of a monotonic clock. */

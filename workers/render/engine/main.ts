@@ -7,7 +7,9 @@ import { env } from 'node:process';
 import { loadConfig, type Config } from '../../../src/config.ts';
 import { createLogger } from '../../../src/log.ts';
 import { TextCache } from '../diffusion/text-cache.ts';
+import type { LoadOptions } from '../onnx/load-model.ts';
 import { BatchSizes } from './batch-sizes.ts';
+import { checkDevice } from './check-device.ts';
 import { EngineLoop } from './engine-loop.ts';
 import { freeMemory } from './free-memory.ts';
 import { ModelFiles } from './model-files.ts';
@@ -20,6 +22,11 @@ const TEXT_CACHE_BYTES = 64 * MiB;
 
 const config = loadConfig(env);
 const log = createLogger('engine', config.logLevel);
+const loadOptions: LoadOptions = {
+  device: config.device === 'cuda' ? { kind: 'cuda', deviceId: 0 } : { kind: 'cpu' },
+  profile: config.cpuProfile,
+  threads: config.threads,
+};
 const engine = createEngine(config);
 
 process.on('message', (message) => engine.receive(parseCommand(message)));
@@ -29,6 +36,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
   process.on(signal, () => log.debug({ signal }, 'Signal left to the supervisor'));
 
 try {
+  await checkDevice(loadOptions);
   await engine.run();
   process.exit(0);
 } catch (error) {
@@ -36,16 +44,11 @@ try {
   process.exit(1);
 }
 
-function createEngine({ device, threads, cpuProfile, maxBatchSize, modelDirs }: Config): EngineLoop {
+function createEngine({ device, maxBatchSize, modelDirs }: Config): EngineLoop {
   const freeBytes = (): Promise<number> => freeMemory(device);
-  const files = new ModelFiles(modelDirs, {
-    device: device === 'cuda' ? { kind: 'cuda', deviceId: 0 } : { kind: 'cpu' },
-    profile: cpuProfile,
-    threads,
-  });
   return new EngineLoop({
     device,
-    models: new ModelShelf(files, freeBytes),
+    models: new ModelShelf(new ModelFiles(modelDirs, loadOptions), freeBytes),
     sizes: new BatchSizes({ configured: maxBatchSize, device, freeBytes }),
     texts: new TextCache(TEXT_CACHE_BYTES),
     emit: sendToSupervisor,
