@@ -56,7 +56,7 @@ export class JobRuns {
         break;
       }
       case 'model':
-        log.info({ model: event }, 'Model changed its state');
+        log[event.state === 'failed' ? 'error' : 'info']({ model: event }, 'Model changed its state');
         break;
       case 'ready':
         // Claimed while the last engine was already dead.
