@@ -27,8 +27,9 @@ export async function runCaller(job: PlannedJob, callers: Callers): Promise<void
   if (id === null) return;
   await readOnce(id, callers);
   if (job.repeat) await submit(job, callers);
-  if (job.cancelAfterMs === null) return;
-  await pause(job.cancelAfterMs);
+  if (job.cancel === null) return;
+  if (job.cancel.after === 'running') await untilNotQueued(id, callers);
+  await pause(job.cancel.ms);
   await cancel(id, callers);
 }
 
@@ -52,6 +53,15 @@ function submit(job: PlannedJob, { url, history }: Callers): Promise<string | nu
 async function readOnce(id: string, { url, history }: Callers): Promise<void> {
   const answer = await request(`${url}/v1/jobs/${id}`, {});
   if (typeof answer !== 'string') history.add({ kind: 'read', id, status: answer.status });
+}
+
+async function untilNotQueued(id: string, { url }: Callers): Promise<void> {
+  await untilAnswered(async () => {
+    const answer = await request(`${url}/v1/jobs/${id}`, {});
+    if (typeof answer === 'string' || isTemporary(answer)) return undefined;
+    const state = stringField(answer.body, 'state');
+    return state === 'queued' ? undefined : state;
+  });
 }
 
 async function cancel(id: string, { url, history }: Callers): Promise<void> {

@@ -1,5 +1,6 @@
 /** The farm as it ended, read once and for all: records, histories, usage, lanes, and images by their links. */
 import { createHash } from 'node:crypto';
+import { parseJobDocument } from '../../src/storage/job-document.ts';
 import { jobDocumentKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { DEFAULT_TENANT, type JobRecord, type JobRef } from '../../src/domain/job.ts';
@@ -53,13 +54,9 @@ async function finalImage({ n, url, sha256 }: JobView['images'][number]): Promis
   return { n, claimedSha256: sha256, actualSha256: bytes === null ? null : sha256Of(bytes) };
 }
 
-async function documentState(store: ObjectStore, ref: JobRef): Promise<string | null> {
+async function documentState(store: ObjectStore, ref: JobRef): Promise<JobState | null> {
   const bytes = await store.get(jobDocumentKey(ref));
-  if (bytes === undefined) return null;
-  const document: unknown = JSON.parse(Buffer.from(bytes).toString('utf8'));
-  return typeof document === 'object' && document !== null && 'state' in document
-    ? String(document.state)
-    : 'without a state';
+  return bytes === undefined ? null : parseJobDocument(bytes).state;
 }
 
 /** Every list of BullMQ in which a job of the lane could still be. */

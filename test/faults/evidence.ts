@@ -58,7 +58,7 @@ export interface FinalJob {
   readonly viewState: JobState;
   readonly images: readonly FinalImage[];
   /** The state in job.json, or null when there is none. */
-  readonly documentState: string | null;
+  readonly documentState: JobState | null;
 }
 
 export interface FarmEnd {

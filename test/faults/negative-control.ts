@@ -32,7 +32,7 @@ export function controlPlan(): Plan {
       setting: SETTING_NAMES[index % SETTING_NAMES.length] ?? 'quick',
       submitAtMs: index * CONTROL_GAP_MS,
       repeat: false,
-      cancelAfterMs: null,
+      cancel: null,
     })),
   };
 }

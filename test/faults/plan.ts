@@ -11,8 +11,8 @@ export interface PlannedJob {
   readonly submitAtMs: number;
   /** A caller who never saw an answer: the job is submitted once more although it was accepted. */
   readonly repeat: boolean;
-  /** Cancelled so long after its acceptance, or never. */
-  readonly cancelAfterMs: number | null;
+  /** Cancelled so long after it was accepted, or was seen running; or never. */
+  readonly cancel: { readonly after: 'accepted' | 'running'; readonly ms: number } | null;
 }
 
 export const FAULT_KINDS = [
@@ -59,7 +59,8 @@ export interface PlanSize {
 
 const FAULT_GAP_MS = { min: 800, max: 2_400 };
 const REDIS_DOWN_MS = { min: 200, max: 1_200 };
-const CANCEL_SHARE = 0.2;
+const CANCEL_SHARE = 0.25;
+const CANCEL_DELAY_MAX_MS = 300;
 const REPEAT_SHARE = 0.1;
 
 export function makePlan(seed: number, size: PlanSize): Plan {
@@ -111,7 +112,8 @@ function planJobs(random: Random, size: PlanSize, windowMs: number): PlannedJob[
     setting: random.pick(SETTING_NAMES),
     submitAtMs: random.int(0, windowMs),
     repeat: random.chance(REPEAT_SHARE),
-    // Squared: half of the cancels come within a quarter of the range, while the job is young or still queued.
-    cancelAfterMs: random.chance(CANCEL_SHARE) ? Math.round(2_000 * random.next() ** 2) : null,
+    cancel: random.chance(CANCEL_SHARE)
+      ? { after: random.pick(['accepted', 'running']), ms: random.int(0, CANCEL_DELAY_MAX_MS) }
+      : null,
   }));
 }
