@@ -5,7 +5,7 @@ import { CreateJob, JobView } from '../../src/contract/job.ts';
 import { KilnError } from '../../src/domain/errors.ts';
 import { toJobParams } from '../../src/domain/job-params.ts';
 import { isTerminal } from '../../src/domain/job-state.ts';
-import type { JobParams, JobRecord, JobRef } from '../../src/domain/job.ts';
+import type { JobParams, JobRef } from '../../src/domain/job.ts';
 import { laneName } from '../../src/domain/lane.ts';
 import { newJobId } from '../../src/job-id.ts';
 import { isRedisUnavailable } from '../../src/queue/connection.ts';
@@ -19,7 +19,12 @@ import { PROBLEMS, answer, named } from '../schemas.ts';
 /** Random seeds stay in the range that other tools show and take. */
 const RANDOM_SEEDS = 2 ** 32;
 
-type Parts = Pick<ApiParts, 'config' | 'log' | 'records' | 'lanes' | 'tail' | 'registry'> & {
+/** A command that timed out may still have been carried out, so 'nothing happened' would be a guess. */
+const OUTCOME_UNKNOWN =
+  'The queue did not answer in time, so it is not known whether the job was accepted. Send the same request again ' +
+  'with the same Idempotency-Key; without one, look at GET /v1/jobs first';
+
+type Parts = Pick<ApiParts, 'config' | 'records' | 'lanes' | 'tail' | 'registry'> & {
   readonly reader: JobReader;
   /** Aborts when the server closes: whoever waits is answered with the job as it is. */
   readonly closing: AbortSignal;
@@ -61,14 +66,16 @@ export function submitRoute(app: App, parts: Parts): void {
         ? {}
         : { idempotency: { key: checkedKey(key), bodyHash: requestHash(request.body) } }),
     };
-    const record =
-      seconds === 0
-        ? await parts.reader.record(await admit(submission, parts))
-        : await admitAndWait(submission, waitSignal(seconds, reply.raw, parts.closing), parts);
-    const view = await parts.reader.view(record, originOf(request, parts.config.publicUrl));
+    const waitFor = seconds === 0 ? (): undefined => undefined : endsWithin(seconds, reply.raw, parts);
+    // Listened for before the job exists, so that it cannot end unnoticed.
+    const ended = waitFor(submission.ref);
+    const ref = await admit(submission, parts);
+    const itEnded = ref.id === submission.ref.id ? ended : waitFor(ref);
+    const origin = originOf(request, parts.config.publicUrl);
+    const view = await viewAtEnd(ref, itEnded, { ...parts, origin });
     reply.header('location', view.links.self);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
-    return reply.code(isTerminal(record.state) ? 200 : 202).send(view);
+    return reply.code(isTerminal(view.state) ? 200 : 202).send(view);
   });
 }
 
@@ -78,50 +85,55 @@ async function paramsOf(request: CreateJob, { config, registry }: Parts): Promis
 }
 
 /** Gives the job that the request stands for: a new one, or the one that its Idempotency-Key made before. */
-async function admit(submission: Submission, { records, lanes, log }: Parts): Promise<JobRef> {
-  const { params, ref, ...rest } = submission;
-  const lane = laneName(params);
-  const admission = await records.admit({ ref, params, lane, ...rest }).catch((error: unknown) => {
-    throw outcomeUnknown(error);
-  });
+async function admit({ params, ref, ...rest }: Submission, { records }: Parts): Promise<JobRef> {
+  const admission = await records
+    .admit({ ref, params, lane: laneName(params), ...rest })
+    .catch((error: unknown) => {
+      throw unavailable(error, OUTCOME_UNKNOWN);
+    });
   if (admission.kind === 'conflict') {
     const message = `This Idempotency-Key was used with another request; it made ${admission.id}`;
     throw new KilnError('idempotency_conflict', message);
   }
-  if (admission.kind === 'existing') return { ...ref, id: admission.id };
-  await lanes.enqueue(ref, lane, params.priority).catch((error: unknown) => {
-    // The job is accepted all the same: a reconciler puts queued jobs that have no place in a lane back into one.
-    log.warn({ err: error, id: ref.id }, 'job accepted but not yet in its lane');
-  });
-  return ref;
+  return admission.kind === 'existing' ? { ...ref, id: admission.id } : ref;
 }
 
-/** A command that timed out may still have been carried out, so 'nothing happened' would be a guess. */
-function outcomeUnknown(error: unknown): unknown {
-  if (!isRedisUnavailable(error)) return error;
-  const message =
-    'The queue did not answer in time, so it is not known whether the job was accepted. Send the same request again ' +
-    'with the same Idempotency-Key; without one, look at GET /v1/jobs first';
-  return new KilnError('unavailable', message, { cause: error });
+/** The view of an accepted job: as it is, or after the wait for its end when there is one. */
+async function viewAtEnd(
+  ref: JobRef,
+  ended: Promise<unknown> | undefined,
+  { reader, lanes, origin }: Parts & { readonly origin: string },
+): Promise<JobView> {
+  try {
+    let record = await reader.record(ref);
+    // Also for the job of an earlier request, which may have been cut off right before this.
+    if (record.state === 'queued') await lanes.enqueue(ref, record.lane, record.params.priority);
+    if (ended !== undefined && !isTerminal(record.state)) {
+      await ended;
+      record = await reader.record(ref);
+    }
+    return await reader.view(record, origin);
+  } catch (error) {
+    throw unavailable(error, `Job ${ref.id} was accepted, but the queue stopped to answer: read it later`);
+  }
 }
 
-/** Gives the record when the job has ended or the signal says to wait no longer. */
-async function admitAndWait(submission: Submission, signal: AbortSignal, parts: Parts): Promise<JobRecord> {
-  const { tail, reader } = parts;
-  // Subscribed before the job exists, so that it cannot end unnoticed.
-  const ended = tail.waitForTerminal(submission.ref, signal);
-  const ref = await admit(submission, parts);
-  const isNew = ref.id === submission.ref.id;
-  const itEnded = isNew ? ended : tail.waitForTerminal(ref, signal);
-  const record = await reader.record(ref);
-  if (isTerminal(record.state)) return record;
-  await itEnded;
-  return reader.record(ref);
+/** Other errors than an absent Redis stay what they are. */
+function unavailable(error: unknown, message: string): unknown {
+  return isRedisUnavailable(error) ? new KilnError('unavailable', message, { cause: error }) : error;
 }
 
-/** Aborts at the deadline, when the caller hangs up (also: has got the answer), and when the server closes. */
-function waitSignal(seconds: number, response: ServerResponse, closing: AbortSignal): AbortSignal {
+/**
+ * Gives the end of a job, or undefined at the deadline, when the caller hangs up (also: has got the answer), and when
+ * the server closes.
+ */
+function endsWithin(
+  seconds: number,
+  response: ServerResponse,
+  { tail, closing }: Parts,
+): (ref: JobRef) => Promise<unknown> {
   const gone = new AbortController();
   response.once('close', () => gone.abort());
-  return AbortSignal.any([AbortSignal.timeout(seconds * 1_000), gone.signal, closing]);
+  const signal = AbortSignal.any([AbortSignal.timeout(seconds * 1_000), gone.signal, closing]);
+  return (ref) => tail.waitForTerminal(ref, signal);
 }

@@ -18,5 +18,6 @@ export const LIMITS = {
   waitSecondsMax: 60,
   pageMax: 200,
   pageDefault: 50,
-  bodyBytes: 1024 * 1024,
+  /** The largest request within the other limits, every character escaped, has 208 kB. */
+  bodyBytes: 256 * 1024,
 } as const;
