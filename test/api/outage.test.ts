@@ -54,7 +54,7 @@ async function expectRefusals(id: string): Promise<void> {
   expect((await ask('/healthz')).status).toBe(200);
 }
 
-const expectService = (): Promise<void> =>
+const expectRecovery = (): Promise<void> =>
   vi.waitFor(async () => {
     expect((await api.post('/v1/jobs', REQUEST)).status).toBe(202);
   }, BACK);
@@ -65,7 +65,7 @@ describe('while Redis', () => {
     await api.redis.kill('SIGSTOP');
     await expectRefusals(id);
     await api.redis.kill('SIGCONT');
-    await expectService();
+    await expectRecovery();
     expect(jobOf(await api.send(`/v1/jobs/${id}`)).id).toBe(id);
   });
 
@@ -74,7 +74,7 @@ describe('while Redis', () => {
     await api.redis.kill('SIGKILL');
     await expectRefusals(id);
     await api.redis.restart();
-    await expectService();
+    await expectRecovery();
   });
 
   test('dies and returns, a caller that waits for a job still gets it', async () => {
@@ -86,7 +86,7 @@ describe('while Redis', () => {
     await vi.waitFor(async () => expect(await admin.info('commandstats')).toContain('cmdstat_hgetall'), BACK);
     await api.redis.kill('SIGKILL');
     await api.redis.restart();
-    await expectService();
+    await expectRecovery();
     await new PlayedWorker(api.parts).succeed(id, Buffer.from('image'));
     expect([(await answer).status, jobOf(await answer).state]).toEqual([200, 'succeeded']);
   });
@@ -97,7 +97,7 @@ describe('while Redis', () => {
     expect(problemOf(await ask('/v1/jobs', 'POST')).code).toBe('unavailable');
     expect(jobOf(await ask(`/v1/jobs/${id}`)).id).toBe(id);
     await admin.config('SET', 'maxmemory', '0');
-    await expectService();
+    await expectRecovery();
   });
 });
 
