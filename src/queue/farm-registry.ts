@@ -1,6 +1,7 @@
 /** What the farm consists of right now: its workers, the models they offer, the secret that signs its links. */
 import { randomBytes } from 'node:crypto';
 import type { Redis } from 'ioredis';
+import { redisTime } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { parseJson, toList } from './replies.ts';
 
@@ -76,8 +77,8 @@ export class FarmRegistry {
 
   /** Models that a worker offered in the last 24 h, by name. */
   async models(): Promise<OfferedModel[]> {
-    const [texts, [seconds]] = await Promise.all([this.#redis.hvals(this.#keys.models), this.#redis.time()]);
-    const oldest = Number(seconds) * SECOND - OFFER_TTL_MS;
+    const [texts, now] = await Promise.all([this.#redis.hvals(this.#keys.models), redisTime(this.#redis)]);
+    const oldest = now - OFFER_TTL_MS;
     return texts
       .map(toOffer)
       .filter(({ offeredAt }) => offeredAt >= oldest)
@@ -99,8 +100,7 @@ export class FarmRegistry {
 
   async #writeOffer(): Promise<void> {
     if (this.#offered.length === 0) return;
-    const [seconds] = await this.#redis.time();
-    const offeredAt = Number(seconds) * SECOND;
+    const offeredAt = await redisTime(this.#redis);
     const fields = this.#offered.flatMap((model) => [model.name, JSON.stringify({ ...model, offeredAt })]);
     await this.#redis.hset(this.#keys.models, ...fields);
   }

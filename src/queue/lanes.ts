@@ -2,7 +2,7 @@
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { PRIORITY_RANK, type JobRef, type Priority } from '../domain/job.ts';
-import { RedisUnavailableError } from './connection.ts';
+import { redisTime, RedisUnavailableError } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { Script } from './script.ts';
 import { PRUNE_LANE, REGISTER_LANE } from './scripts/lanes.ts';
@@ -89,8 +89,8 @@ export class Lanes {
 
   /** Forgets lanes that are empty and were not used for so long. Answers how many. */
   async prune(idleMs: number): Promise<number> {
-    const [seconds] = await this.#redis.time();
-    const idle = await this.#redis.zrangebyscore(this.#keys.lanes, '-inf', Number(seconds) * 1_000 - idleMs);
+    const before = (await redisTime(this.#redis)) - idleMs;
+    const idle = await this.#redis.zrangebyscore(this.#keys.lanes, '-inf', before);
     const answers = await Promise.all(
       idle.map((lane) => {
         const parts = ['wait', 'prioritized', 'delayed', 'active', 'id', 'meta', 'events', 'marker', 'pc'];

@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis';
-import { BLOCK_SECONDS, disconnect, duplicateForBlocking } from './connection.ts';
+import { BLOCK_SECONDS, disconnect, duplicateForBlocking, redisTime } from './connection.ts';
 import type { Keys } from './keys.ts';
 import {
   compareIds,
@@ -74,8 +74,7 @@ export class OutboxGroup {
 
   /** Drops what every group has acknowledged and what is older than ten minutes. Answers how many events. */
   async trim(): Promise<number> {
-    const [seconds] = await this.#redis.time();
-    const recent = `${Number(seconds) * SECOND - KEPT_MS}-0`;
+    const recent = `${(await redisTime(this.#redis)) - KEPT_MS}-0`;
     return this.#redis.xtrim(this.#outbox, 'MINID', await this.#oldestNeeded(recent));
   }
 

@@ -13,6 +13,7 @@
 import type { Redis } from 'ioredis';
 import { TERMINAL_STATES, type JobState } from '../domain/job-state.ts';
 import type { JobRecord, JobRef } from '../domain/job.ts';
+import { redisTime } from './connection.ts';
 import type { JobRecords } from './job-records.ts';
 import type { Keys } from './keys.ts';
 import type { Lanes } from './lanes.ts';
@@ -62,8 +63,7 @@ const PAGE = 500;
 /** One pass over all tenants. Stops early, between two pages, when the signal aborts. */
 export async function reconcile(parts: ReconcileParts, options: ReconcileOptions): Promise<Reconciled> {
   const { redis, keys } = parts;
-  const [seconds] = await redis.time();
-  const now = Number(seconds) * 1_000;
+  const now = await redisTime(redis);
   const grace = { before: now - options.graceMs, signal: options.signal };
   const expiry = { before: now - options.recordTtlMs, signal: options.signal };
   const sum = { enqueued: 0, handedBack: 0, swept: 0 };

@@ -18,8 +18,8 @@ import { repeat } from './repeat.ts';
 
 const SECOND = 1_000;
 /** For the archiving under way, then for the goodbye to a Redis that may be away. */
-const ARCHIVING_MS = 6 * SECOND;
-const GOODBYE_MS = 2 * SECOND;
+const ARCHIVING_MS = 3 * SECOND;
+const GOODBYE_MS = SECOND;
 const STOP_DEADLINE_MS = 10 * SECOND;
 /** An event whose courier died, or whose job could not be archived, is tried again after this. */
 const REDELIVER_MS = 30 * SECOND;

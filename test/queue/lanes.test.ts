@@ -1,0 +1,83 @@
+import { describe, expect, it } from 'vitest';
+import { LANE, NEVER, pulled, queueFixture } from './fixture.ts';
+
+const q = queueFixture();
+
+describe('lanes', () => {
+  it('are tried in the order the caller prefers, and left alone when left out', async () => {
+    const worker = await q().puller();
+    await q().enqueued('a.64x64');
+    const b = await q().enqueued('b.64x64');
+    const foreign = await q().enqueued('foreign.64x64');
+    const prefer = (names: string[]): string[] =>
+      names
+        .filter((name) => !name.startsWith('foreign'))
+        .toSorted()
+        .toReversed();
+    const job = await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
+    expect(job?.ref).toEqual(b);
+    await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
+    expect(await worker.next({ prefer, timeoutMs: 20, signal: NEVER })).toBeUndefined();
+    expect(await q().lanes.position(foreign, 'foreign.64x64')).toBe(1);
+  });
+
+  it('that are never preferred still get a turn', async () => {
+    const worker = await q().puller({ starveMs: 40 });
+    const cold = await q().enqueued('cold.64x64');
+    const prefer = (names: string[]): string[] => names.toSorted().toReversed();
+    const order: string[] = [];
+    while (!order.includes(cold.id)) {
+      await q().enqueued('warm.64x64');
+      const job = await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
+      order.push(job?.ref.id ?? '');
+    }
+    expect(order.length).toBeGreaterThan(1);
+  });
+
+  it('tell a job its place, also when it came back from a dead worker', async () => {
+    const refs = [await q().enqueued(), await q().enqueued(), await q().enqueued(LANE, 'interactive')];
+    const places = (): Promise<(number | null)[]> =>
+      Promise.all(refs.map((ref) => q().lanes.position(ref, LANE)));
+    expect(await places()).toEqual([2, 3, 1]);
+    expect(await q().lanes.depth(LANE)).toBe(3);
+    const worker = await q().puller({ lockMs: 100 });
+    const job = await pulled(worker);
+    expect(job.ref).toEqual(refs[2]);
+    expect(await places()).toEqual([1, 2, null]);
+    // Its lock runs out, unrenewed: BullMQ puts it into the list that goes before all priorities.
+    while ((await places())[2] === null);
+    expect(await places()).toEqual([2, 3, 1]);
+  });
+
+  it('take a waiting job out, but not one that is held', async () => {
+    const worker = await q().puller();
+    const [held, waiting] = [await q().enqueued(), await q().enqueued()];
+    const job = await pulled(worker);
+    expect(job.ref).toEqual(held);
+    await q().lanes.remove(waiting, LANE);
+    await q().lanes.remove(held, LANE);
+    expect([await q().lanes.has(held, LANE), await q().lanes.has(waiting, LANE)]).toEqual([true, false]);
+    expect(await q().lanes.position(waiting, LANE)).toBeNull();
+  });
+
+  it('are forgotten when idle, and come back with the next job', async () => {
+    const worker = await q().puller();
+    const busy = await q().enqueued('busy.64x64');
+    await q().enqueued('idle.64x64');
+    await worker.complete(await pulled(worker));
+    const kept = (await q().lanes.has(busy, 'busy.64x64')) ? 'busy.64x64' : 'idle.64x64';
+    expect(await q().lanes.prune(60_000)).toBe(0);
+    await q().redis.zadd(q().keys.lanes, 1, 'busy.64x64', 1, 'idle.64x64');
+    expect(await q().lanes.prune(60_000)).toBe(1);
+    expect(await q().lanes.names()).toEqual([kept]);
+    await worker.complete(await pulled(worker));
+    const ref = await q().enqueued('idle.64x64');
+    expect((await pulled(worker)).ref).toEqual(ref);
+  });
+
+  it('hold a job once, however often it is put in', async () => {
+    const ref = await q().enqueued();
+    await q().lanes.enqueue(ref, LANE, 'normal');
+    expect(await q().lanes.depth(LANE)).toBe(1);
+  });
+});
