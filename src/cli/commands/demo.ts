@@ -34,10 +34,11 @@ async function demo(out: string): Promise<void> {
   const onLog = (line: string): void => void log.write(`${line}\n`);
   const farm = new LocalFarm({ config, environment, onLog, report: console.error });
   const stopping = new AbortController();
-  void untilStopSignal(() => farm.kill()).then(() => stopping.abort(new Error('stopped by a signal')));
+  void untilStopSignal(() => farm.kill()).then(() => stopping.abort());
   try {
     await render(farm, out, stopping.signal);
   } catch (error) {
+    if (stopping.signal.aborted) throw new Error('the demo was stopped', { cause: error });
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`the demo failed: ${reason}\nThe farm's log: ${logFile}`, { cause: error });
   } finally {

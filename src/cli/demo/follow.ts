@@ -2,9 +2,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { MultiBar, Presets, type SingleBar } from 'cli-progress';
 import type { JobView } from '../../contract/job.ts';
 import type { KilnClient } from '../client.ts';
+import { shortPrompt } from './results.ts';
 
 const POLL_MS = 250;
-const PROMPT_CHARS = 48;
 
 interface Display {
   show(jobs: readonly JobView[]): void;
@@ -78,8 +78,4 @@ function lines(total: number): Display {
     },
     close: () => undefined,
   };
-}
-
-function shortPrompt({ request: { prompt } }: JobView): string {
-  return prompt.length <= PROMPT_CHARS ? prompt : `${prompt.slice(0, PROMPT_CHARS - 3)}...`;
 }

@@ -1,8 +1,10 @@
 import type { JobView } from '../../contract/job.ts';
 import { formatTable, type Column } from '../table.ts';
 
+const PROMPT_CHARS = 46;
+
 const COLUMNS: ReadonlyArray<Column<JobView>> = [
-  { title: 'prompt', align: 'left', text: ({ request }) => request.prompt },
+  { title: 'prompt', align: 'left', text: shortPrompt },
   { title: 'seed', align: 'right', text: ({ request }) => String(request.seed) },
   { title: 'size', align: 'right', text: ({ request }) => `${request.width}x${request.height}` },
   { title: 'steps', align: 'right', text: ({ request }) => String(request.steps) },
@@ -19,4 +21,8 @@ export function resultTable(jobs: readonly JobView[]): string {
 
 export function seconds(ms: number | null): string {
   return ms === null ? '-' : `${(ms / 1_000).toFixed(1)} s`;
+}
+
+export function shortPrompt({ request: { prompt } }: JobView): string {
+  return prompt.length <= PROMPT_CHARS ? prompt : `${prompt.slice(0, PROMPT_CHARS - 3)}...`;
 }
