@@ -27,17 +27,16 @@ export class EngineProcess {
       };
       // 'close' follows the last message: 'exit' may overtake what the child said before it died.
       this.#child.once('close', (code, signal) => end(signal ?? `exit code ${code}`));
-      this.#child.once('error', (error) => end(error.message));
+      // Of the errors that a child can emit only a failed start means that there will be no 'close'.
+      this.#child.on('error', (error) => {
+        if (this.#child.pid === undefined) end(error.message);
+      });
     });
     this.#child.on('message', (message) => {
       const event = parseEvent(message);
       this.#busyWith = event.kind === 'aboard' ? { aboard: event.ids, doing: event.doing } : NOBODY;
       onEvent(event);
     });
-  }
-
-  get pid(): number | undefined {
-    return this.#child.pid;
   }
 
   send(command: EngineCommand): void {
