@@ -15,7 +15,7 @@ import type { BenchResult, Figure } from './report.ts';
 import { median } from './stats.ts';
 
 const ROUNDS = 3;
-const IMAGES = 64;
+const IMAGES = 32;
 const BATCH_SIZE = 8;
 /** Each waits for its image before it asks for the next; enough of them that a full batch is always there. */
 const CALLERS = 2 * BATCH_SIZE;

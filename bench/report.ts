@@ -1,12 +1,14 @@
 /** What a bench yields, and how it is shown: as a table in the terminal, as Markdown, or as JSON. */
 import { cpus, totalmem } from 'node:os';
 
-export interface Figure {
-  readonly name: string;
-  readonly value: number;
-  /** `ratio` for a quotient of two figures of the same run: the only kind that travels between machines. */
-  readonly unit: 'ratio' | 'ms' | 'images/s' | 'jobs/s' | 'requests/s' | 'samples' | 'MB' | 'steps/s';
-}
+export type Figure =
+  | {
+      readonly name: string;
+      readonly value: number;
+      /** `ratio` for a quotient of two figures of the same run: the only kind that travels between machines. */
+      readonly unit: 'ratio' | 'ms' | 'images/s' | 'requests/s' | 'samples';
+    }
+  | { readonly name: string; readonly text: string };
 
 export interface BenchResult {
   readonly bench: string;
@@ -48,6 +50,8 @@ function markdownTable({ bench, about, figures }: BenchResult): string {
 
 const THREE_DIGITS = new Intl.NumberFormat('en', { maximumSignificantDigits: 3, useGrouping: false });
 
-function shown({ value, unit }: Figure): string {
+function shown(figure: Figure): string {
+  if ('text' in figure) return figure.text;
+  const { value, unit } = figure;
   return unit === 'ratio' ? value.toFixed(2) : `${THREE_DIGITS.format(value)} ${unit}`;
 }
