@@ -217,7 +217,7 @@ describe('the checker finds', () => {
   });
 
   it('no fault in what an engine does while its supervisor is frozen', () => {
-    const fault = { kind: 'supervisor_freeze', atMs: 1, supervisor: 0, forMs: 900 } as const;
+    const fault = { kind: 'supervisor_freeze', atMs: 1, supervisor: 0, until: 'time', forMs: 900 } as const;
     const evidence = withEntries(
       { kind: 'fault', at: 100, fault, phase: 'begin' },
       { kind: 'fault', at: 1_000, fault, phase: 'end' },

@@ -77,12 +77,8 @@ export class Injector {
         return this.#killSupervisor(await this.#supervisor(fault.supervisor));
       case 'supervisor_drain':
         return this.#drain(await this.#supervisor(fault.supervisor));
-      case 'supervisor_freeze': {
-        const supervisor = await this.#supervisor(fault.supervisor);
-        supervisor.signal('SIGSTOP');
-        await pause(fault.forMs);
-        supervisor.signal('SIGCONT');
-      }
+      case 'supervisor_freeze':
+        return this.#freeze(await this.#supervisor(fault.supervisor), fault);
     }
   }
 
@@ -110,6 +106,18 @@ export class Injector {
     await restart(supervisor);
   }
 
+  async #freeze(supervisor: FarmProcess, { until, forMs }: FaultOf<'supervisor_freeze'>): Promise<void> {
+    supervisor.signal('SIGSTOP');
+    const held = await this.#jobsOf(supervisor);
+    const end = performance.now() + forMs;
+    while (performance.now() < end) {
+      await pause(POLL_MS);
+      const stillHeld = await this.#jobsOf(supervisor);
+      if (until === 'takeover' && held.some((id) => !stillHeld.includes(id))) break;
+    }
+    supervisor.signal('SIGCONT');
+  }
+
   async #drain(supervisor: FarmProcess): Promise<void> {
     supervisor.signal('SIGTERM');
     const { code } = await supervisor.exited();
@@ -129,12 +137,14 @@ export class Injector {
   /** A fault that finds its victim idle proves little, so it waits a while for work to arrive. */
   async #untilAtWork(supervisor: FarmProcess): Promise<void> {
     const end = performance.now() + IDLE_LIMIT_MS;
-    while (performance.now() < end) {
-      const running = await allRecords(this.#records, 'running');
-      // A worker's id ends with its process id.
-      if (running.some(({ worker }) => worker?.endsWith(`-${supervisor.pid}`))) return;
-      await pause(POLL_MS);
-    }
+    while ((await this.#jobsOf(supervisor)).length === 0 && performance.now() < end) await pause(POLL_MS);
+  }
+
+  /** Ids of the jobs that it runs, as far as their records know. */
+  async #jobsOf(supervisor: FarmProcess): Promise<string[]> {
+    const running = await allRecords(this.#records, 'running');
+    // A worker's id ends with its process id.
+    return running.filter(({ worker }) => worker?.endsWith(`-${supervisor.pid}`)).map(({ id }) => id);
   }
 
   async #noteRunningJobs(): Promise<void> {
@@ -155,6 +165,8 @@ export class Injector {
     }
   }
 }
+
+type FaultOf<Kind extends Fault['kind']> = Extract<Fault, { kind: Kind }>;
 
 /** Engine kills also wait for each other, whichever supervisor they are of. */
 function targetsOf(fault: Fault): string[] {

@@ -24,7 +24,7 @@ const CONTROL_FREEZE = { atMs: 500, forMs: 3_500 };
 export function controlPlan(): Plan {
   return {
     seed: 0,
-    faults: [{ kind: 'supervisor_freeze', supervisor: 0, ...CONTROL_FREEZE }],
+    faults: [{ kind: 'supervisor_freeze', supervisor: 0, until: 'time', ...CONTROL_FREEZE }],
     jobs: Array.from({ length: CONTROL_JOBS }, (_, index) => ({
       index,
       client: 0,

@@ -35,6 +35,12 @@ export type Fault =
       readonly kind: 'supervisor_freeze';
       readonly atMs: number;
       readonly supervisor: number;
+      /**
+       * `takeover` wakes it the moment another worker has one of its jobs, when both believe to hold it; `time` when
+       * most of them have long been ended by others.
+       */
+      readonly until: 'takeover' | 'time';
+      /** At most. */
       readonly forMs: number;
     }
   | { readonly kind: 'api_kill'; readonly atMs: number }
@@ -95,8 +101,10 @@ function planFault(
       return { kind, atMs };
     case 'redis_kill':
       return { kind, atMs, forMs: random.int(REDIS_DOWN_MS.min, REDIS_DOWN_MS.max) };
-    case 'supervisor_freeze':
-      return { kind, atMs, supervisor, forMs: Math.round(lockMs * (1.5 + random.next())) };
+    case 'supervisor_freeze': {
+      const until = random.pick(['takeover', 'time'] as const);
+      return { kind, atMs, supervisor, until, forMs: Math.round(lockMs * (1.5 + random.next())) };
+    }
     case 'engine_kill':
     case 'supervisor_kill':
     case 'supervisor_drain':
