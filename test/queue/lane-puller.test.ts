@@ -5,6 +5,12 @@ import { LANE, NEVER, pulled, queueFixture } from './fixture.ts';
 
 const q = queueFixture();
 
+/** Lets a puller use up what earlier jobs left to wake it, until it blocks. */
+async function asleep(worker: LanePuller): Promise<void> {
+  expect(await next(worker, 100)).toBeUndefined();
+  await q().blockedClients(1);
+}
+
 describe('pulling', () => {
   it('gives a job with its tenant and lane, and forgets it when complete', async () => {
     const worker = await q().puller();
@@ -32,6 +38,7 @@ describe('pulling', () => {
     const worker = await q().puller();
     await q().enqueued('known.64x64');
     await pulled(worker);
+    await asleep(worker);
     const waiting = next(worker);
     const ref = await q().enqueued('brand-new.64x64');
     expect((await waiting)?.ref).toEqual(ref);
@@ -47,7 +54,7 @@ describe('pulling', () => {
 
   it('gives nothing after the timeout, and nothing when the signal aborts', async () => {
     const worker = await q().puller();
-    expect(await next(worker, 20)).toBeUndefined();
+    expect(await worker.next({ timeoutMs: 20, signal: NEVER })).toBeUndefined();
     const stop = new AbortController();
     const waiting = worker.next({ timeoutMs: 60_000, signal: stop.signal });
     stop.abort();
@@ -59,6 +66,7 @@ describe('pulling', () => {
     const [gone, other] = [await q().puller(), await q().puller()];
     await q().enqueued();
     await gone.complete(await pulled(gone));
+    await asleep(gone);
     const stop = new AbortController();
     // Both block on the marker; the first in the line is the one that stops to listen.
     const lost = gone.next({ timeoutMs: 60_000, signal: stop.signal });
@@ -69,6 +77,25 @@ describe('pulling', () => {
     await lost;
     const ref = await q().enqueued();
     expect((await waiting)?.ref).toEqual(ref);
+  });
+
+  it('passes a wake-up on when it takes from a lane that it prefers', async () => {
+    const [both, one] = [await q().puller(), await q().puller()];
+    for (const lane of ['a.64x64', 'b.64x64']) {
+      await q().enqueued(lane);
+      await both.complete(await pulled(both));
+    }
+    await asleep(both);
+    const timing = { timeoutMs: 60_000, signal: AbortSignal.timeout(WITHOUT_POLL_MS) };
+    const first = both.next({ ...timing, prefer: (names) => names.toSorted() });
+    await q().blockedClients(1);
+    const second = one.next({ ...timing, prefer: () => ['b.64x64'] });
+    await q().blockedClients(2);
+    await Promise.all([q().enqueued('b.64x64'), q().enqueued('a.64x64')]);
+    // Woken for b, it takes a if that is there by then; then b is for the other, who must hear of it.
+    const lane = (await first)?.lane;
+    const rest = lane === 'a.64x64' ? await second : await next(both);
+    expect(new Set([lane, rest?.lane])).toEqual(new Set(['a.64x64', 'b.64x64']));
   });
 
   it('gives each job to one puller only', async () => {
@@ -88,6 +115,10 @@ describe('pulling', () => {
   });
 });
 
-function next(from: LanePuller, timeoutMs = 10_000): Promise<PulledJob | undefined> {
-  return from.next({ timeoutMs, signal: NEVER });
+/** Less than the 5 s after which a puller looks by itself: only a wake-up can end it in time. */
+const WITHOUT_POLL_MS = 3_000;
+
+function next(from: LanePuller, timeoutMs = WITHOUT_POLL_MS): Promise<PulledJob | undefined> {
+  // By a signal: after a timeout a puller takes a last look.
+  return from.next({ timeoutMs: 60_000, signal: AbortSignal.timeout(timeoutMs) });
 }
