@@ -64,7 +64,8 @@ export class OutboxTail {
   async close(): Promise<void> {
     this.#closing.abort();
     disconnect(this.#connection);
-    await this.#loop;
+    // ioredis never settles a command that waits for a connection which is closed before it was ever open.
+    if (this.#connection.status !== 'reconnecting') await this.#loop;
   }
 
   async #listen(): Promise<void> {
