@@ -52,7 +52,6 @@ stopOnSignal({
 await Promise.race([found, pause(BOOT_WAIT_MS, undefined, { ref: false })]);
 tail.start();
 const url = await app.listen({ host: config.host, port: config.port });
-log.info({ url }, 'listening');
 process.send?.({ kind: 'listening', url });
 
 /** Ends the process on a Redis that cannot keep Kiln's promises, such as one that evicts keys. */

@@ -57,6 +57,7 @@ async function findWeights(folder: string, stem: string, variant?: string): Prom
 }
 
 export async function readJson(path: string): Promise<unknown> {
+  if (!(await exists(path))) throw new ModelError(`${path}: there is no such file`);
   try {
     return JSON.parse(await readFile(path, 'utf8'));
   } catch (cause) {
