@@ -12,9 +12,9 @@ import { Lease } from '../../src/queue/lease.ts';
 import { OutboxGroup } from '../../src/queue/outbox-group.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
+import { every } from '../../src/waiting.ts';
 import { archiveNext } from './archiver.ts';
 import { tidyUp } from './janitor.ts';
-import { repeat } from './repeat.ts';
 
 const SECOND = 1_000;
 /** For the archiving under way, then for the goodbye to a Redis that may be away. */
@@ -67,15 +67,9 @@ stopOnSignal({
 await checkRedis(redis, log);
 await group.create();
 loops = Promise.all([
-  repeat(() => archiveNext({ group, records, store, log, signal }), {
-    title: 'Archiving',
-    pauseMs: 0,
-    signal,
-    log,
-  }),
-  repeat(() => tidyUp({ redis, keys, records, lanes, lease, group, log }, options), {
+  every(0, () => archiveNext({ group, records, store, log, signal }), { title: 'Archiving', signal, log }),
+  every(config.reconcileMs, () => tidyUp({ redis, keys, records, lanes, lease, group, log }, options), {
     title: 'Tidying up',
-    pauseMs: config.reconcileMs,
     signal,
     log,
   }),

@@ -7,9 +7,9 @@
  * is killed. The pause before a new start doubles while engines die without a single step done.
  */
 import type { Logger } from 'pino';
+import { isAborted, pause } from '../../src/waiting.ts';
 import type { EngineCommand, EngineEvent } from './engine/protocol.ts';
 import { EngineProcess, type EngineExit } from './engine-process.ts';
-import { isAborted, pause } from './waiting.ts';
 
 const SECOND = 1_000;
 const FIRST_PAUSE_MS = 100;

@@ -5,9 +5,10 @@
 import type { Logger } from 'pino';
 import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller, PulledJob } from '../../src/queue/lane-puller.ts';
+import { isAborted, pause } from '../../src/waiting.ts';
 import { orderLanes } from './lane-order.ts';
 import { RunningJob, type RunningJobs } from './running-jobs.ts';
-import { isAborted, pause, untilRedisTakes } from './waiting.ts';
+import { untilRedisTakes } from './until-redis-takes.ts';
 
 const PULL_TIMEOUT_MS = 5_000;
 const PAUSE_AFTER_ERROR_MS = 1_000;

@@ -15,7 +15,7 @@ import { imageKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { encodeImage, type RawImage } from './encode-image.ts';
 import type { ImageSlot, RunningJob } from './running-jobs.ts';
-import { untilRedisTakes } from './waiting.ts';
+import { untilRedisTakes } from './until-redis-takes.ts';
 
 export interface JobEndingsParts {
   readonly records: Pick<JobRecords, 'commit' | 'fail' | 'handBack'>;

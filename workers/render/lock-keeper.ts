@@ -7,8 +7,8 @@
  */
 import type { Logger } from 'pino';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
+import { every } from '../../src/waiting.ts';
 import type { RunningJobs } from './running-jobs.ts';
-import { every } from './waiting.ts';
 
 const RENEWALS_PER_LOCK = 4;
 

@@ -4,9 +4,9 @@ import type { Logger } from 'pino';
 import type { Config } from '../../src/config.ts';
 import type { FarmRegistry, WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
+import { every } from '../../src/waiting.ts';
 import type { ModelCatalog } from './model-catalog.ts';
 import type { SupervisorStatus } from './supervisor.ts';
-import { every } from './waiting.ts';
 
 const SECOND = 1_000;
 const ANNOUNCE_EVERY_MS = 5 * SECOND;

@@ -2,8 +2,8 @@
 import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { JobRecords } from '../../src/queue/job-records.ts';
+import { every } from '../../src/waiting.ts';
 import type { RunningJob, RunningJobs } from './running-jobs.ts';
-import { every } from './waiting.ts';
 
 const REPORT_EVERY_MS = 250;
 

@@ -9,8 +9,8 @@ import { EventEmitter, once } from 'node:events';
 import type { JobProgress, JobRecord, JobRef, RenderedImage } from '../../src/domain/job.ts';
 import { runsSolo } from '../../src/domain/retry.ts';
 import type { PulledJob } from '../../src/queue/lane-puller.ts';
+import { isAborted } from '../../src/waiting.ts';
 import type { EngineSample } from './engine/protocol.ts';
-import { isAborted } from './waiting.ts';
 
 const SECOND = 1_000;
 

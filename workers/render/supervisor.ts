@@ -18,6 +18,7 @@ import type { WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { pause } from '../../src/waiting.ts';
 import { Background } from './background.ts';
 import { EngineKeeper } from './engine-keeper.ts';
 import { EngineView } from './engine-view.ts';
@@ -28,7 +29,6 @@ import { JobRuns } from './job-runs.ts';
 import { keepLocks } from './lock-keeper.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import { RunningJobs } from './running-jobs.ts';
-import { pause } from './waiting.ts';
 
 export interface SupervisorParts {
   readonly workerId: string;
