@@ -6,7 +6,7 @@ import type { PlannedJob } from './plan.ts';
 import { SETTINGS } from './settings.ts';
 
 const ANSWER_LIMIT_MS = 5_000;
-const RETRY_PAUSE_MS = 150;
+const RETRY_PAUSE_MS = 100;
 /** A farm that takes longer to come back has failed: its callers give up, and the checker will say so. */
 const PATIENCE_MS = 60_000;
 

@@ -66,7 +66,8 @@ export interface PlanSize {
 const FAULT_GAP_MS = { min: 800, max: 2_400 };
 const REDIS_DOWN_MS = { min: 200, max: 1_200 };
 const CANCEL_SHARE = 0.25;
-const CANCEL_DELAY_MAX_MS = 300;
+/** Of the cancels; the others wait until the job runs, and then hurry, for it may soon be done. */
+const CANCEL_QUEUED_SHARE = 0.3;
 const REPEAT_SHARE = 0.1;
 
 export function makePlan(seed: number, size: PlanSize): Plan {
@@ -120,8 +121,13 @@ function planJobs(random: Random, size: PlanSize, windowMs: number): PlannedJob[
     setting: random.pick(SETTING_NAMES),
     submitAtMs: random.int(0, windowMs),
     repeat: random.chance(REPEAT_SHARE),
-    cancel: random.chance(CANCEL_SHARE)
-      ? { after: random.pick(['accepted', 'running']), ms: random.int(0, CANCEL_DELAY_MAX_MS) }
-      : null,
+    cancel: planCancel(random),
   }));
+}
+
+function planCancel(random: Random): PlannedJob['cancel'] {
+  if (!random.chance(CANCEL_SHARE)) return null;
+  return random.chance(CANCEL_QUEUED_SHARE)
+    ? { after: 'accepted', ms: random.int(0, 300) }
+    : { after: 'running', ms: random.int(0, 50) };
 }

@@ -2,7 +2,7 @@
 import { entriesOf, finalJobs, type EntryOf, type Evidence, type Findings } from '../evidence.ts';
 
 /** Around an outage or a freeze, a cancel reaches nobody, and the log of a frozen supervisor comes late. */
-const DEAF_MARGIN_MS = 3_000;
+const DEAF_MARGIN_MS = 2_000;
 const MOST_STEPS_AFTER_CANCEL = 1;
 
 /**
