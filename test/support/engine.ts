@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { EngineCommand, EngineEvent, EngineSample } from '../../workers/render/engine/protocol.ts';
 import { packageRoot } from '../../src/paths.ts';
+import { decodeSample, isDenoised, startSample, stepBatch } from '../../workers/render/diffusion/denoise.ts';
 import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
 import { BatchSizes } from '../../workers/render/engine/batch-sizes.ts';
 import { EngineLoop } from '../../workers/render/engine/engine-loop.ts';
@@ -124,4 +125,18 @@ export function engineSample(
   };
   const lane = `pocket-base.${full.width}x${full.height}`;
   return { id, lane, model: 'pocket-base', priority: 'normal', solo: false, ...rest, request: full };
+}
+
+/** What the sample looks like without any engine. */
+export async function renderAlone({ request }: EngineSample): Promise<Uint8Array> {
+  const model = await modelFiles(MODELS_DIR).open('pocket-base');
+  try {
+    const sample = await startSample(model, request, new TextCache(0));
+    while (!isDenoised(sample)) await stepBatch(model, [sample]);
+    const outcome = await decodeSample(model, sample);
+    if (outcome.kind === 'failure') throw new Error(outcome.failure.message);
+    return outcome.image.rgb;
+  } finally {
+    await model.release();
+  }
 }

@@ -1,0 +1,162 @@
+import { cp, mkdtemp, rm, truncate } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
+import type { LoadedModel, UnetInput } from '../../workers/render/diffusion/loaded-model.ts';
+import type { ModelSource } from '../../workers/render/engine/model-shelf.ts';
+import {
+  engineSample,
+  modelFiles,
+  MODELS_DIR,
+  renderAlone,
+  TestEngine,
+  type EngineOptions,
+} from '../support/engine.ts';
+
+const engines: TestEngine[] = [];
+
+function startEngine(options: EngineOptions = {}): TestEngine {
+  const engine = new TestEngine(options);
+  engines.push(engine);
+  return engine;
+}
+
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.stop()));
+});
+
+/** The pocket model with a UNet call that can be made to fail, as a device would. */
+function pocketModel(onCall: (input: UnetInput) => void): ModelSource {
+  const files = modelFiles(MODELS_DIR);
+  return {
+    bytesOf: (name) => files.bytesOf(name),
+    open: async (name) => {
+      const model = await files.open(name);
+      const predictNoise: LoadedModel['predictNoise'] = (input) => {
+        onCall(input);
+        return model.predictNoise(input);
+      };
+      return { ...model, predictNoise };
+    },
+  };
+}
+
+describe('failures', () => {
+  test('numbers that overflow fail their own sample with advice, and no other', async () => {
+    const calm = engineSample('calm');
+    const engine = startEngine();
+    engine.add(engineSample('wild', { guidanceScale: 3e38 }), calm);
+    const images = await engine.images('calm');
+    const failure = await engine.failure('wild');
+    expect(failure.code).toBe('numeric_failure');
+    expect(failure.message).toMatch(/not finite at call \d of 4; another seed.* may avoid it/);
+    expect(Buffer.from(images.get('calm')!.rgb).equals(await renderAlone(calm))).toBe(true);
+  });
+
+  test('a request that the model cannot take is refused with the reason', async () => {
+    const engine = startEngine();
+    engine.add(engineSample('odd', { width: 60 }));
+    expect(await engine.failure('odd')).toEqual({
+      code: 'request_refused',
+      message: 'reading the prompt failed: The width is 60, but must be a multiple of 8',
+    });
+  });
+
+  test('a batch that does not fit into memory goes on in halves', async () => {
+    const models = pocketModel(({ rows }) => {
+      if (rows > 4) throw new Error('Failed to allocate memory for requested buffer of size 1');
+    });
+    const samples = ['a', 'b', 'c', 'd'].map((id, n) => engineSample(id, { seed: n }));
+    const engine = startEngine({ models });
+    engine.add(...samples);
+    const images = await engine.images('a', 'b', 'c', 'd');
+    expect(new Set(engine.all('stepped').map((event) => event.maxBatchSize))).toEqual(new Set([2]));
+    expect(Buffer.from(images.get('d')!.rgb).equals(await renderAlone(samples[3]!))).toBe(true);
+  });
+
+  test('an image that does not fit even alone fails as out of memory', async () => {
+    const models = pocketModel(() => {
+      throw new Error('Failed to allocate memory for requested buffer of size 1');
+    });
+    const engine = startEngine({ models });
+    engine.add(engineSample('a'), engineSample('b'));
+    expect((await engine.failure('a')).code).toBe('out_of_memory');
+    expect((await engine.failure('b')).code).toBe('out_of_memory');
+  });
+
+  test('a batch that fails for another reason is taken apart: only the guilty sample fails', async () => {
+    const guilty = engineSample('guilty', { guidanceScale: 1 });
+    const models = pocketModel(({ rows }) => {
+      if (rows % 2 === 1) throw new Error('a kernel refused its input');
+    });
+    const engine = startEngine({ models });
+    engine.add(engineSample('a'), guilty, engineSample('b'));
+    await engine.images('a', 'b');
+    expect(await engine.failure('guilty')).toEqual({
+      code: 'render_failed',
+      message: 'computing a step failed: a kernel refused its input',
+    });
+  });
+});
+
+describe('models', () => {
+  test('are loaded when their first sample comes, and stay', async () => {
+    const engine = startEngine();
+    engine.add(engineSample('a'));
+    await engine.images('a');
+    engine.add(engineSample('b'));
+    await engine.images('b');
+    expect(engine.all('model').map(({ name, state }) => `${name} ${state}`)).toEqual([
+      'pocket-base loading',
+      'pocket-base ready',
+    ]);
+  });
+
+  test('that are broken fail their samples with the reason and harm no other', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'kiln-models-'));
+    try {
+      await cp(join(MODELS_DIR, 'pocket-base'), join(dir, 'broken'), { recursive: true });
+      await truncate(join(dir, 'broken', 'unet', 'diffusion_pytorch_model.safetensors'), 1_000_000);
+      const engine = startEngine({ models: modelFiles(MODELS_DIR, dir) });
+      engine.add(engineSample('bad', {}, { model: 'broken', lane: 'broken.64x64' }), engineSample('good'));
+      await engine.images('good');
+      const failure = await engine.failure('bad');
+      expect(failure.code).toBe('model_broken');
+      expect(failure.message).toMatch(
+        /loading the model failed: .*broken.unet.diffusion_pytorch_model\.safetensors/,
+      );
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+
+  test('that are not there fail their samples by name', async () => {
+    const engine = startEngine();
+    engine.add(engineSample('a', {}, { model: 'absent' }));
+    expect((await engine.failure('a')).message).toContain('there is no model absent in ');
+  });
+
+  test('that were used least recently leave when another needs the room', async () => {
+    const dir = await mkdtemp(join(tmpdir(), 'kiln-models-'));
+    try {
+      await cp(join(MODELS_DIR, 'pocket-base'), join(dir, 'second'), { recursive: true });
+      const engine = startEngine({
+        models: modelFiles(MODELS_DIR, dir),
+        freeBytes: () => Promise.resolve(0),
+      });
+      engine.add(engineSample('a'));
+      await engine.images('a');
+      engine.add(engineSample('b', {}, { model: 'second', lane: 'second.64x64' }));
+      await engine.images('b');
+      expect(engine.all('model').map(({ name, state }) => `${name} ${state}`)).toEqual([
+        'pocket-base loading',
+        'pocket-base ready',
+        'second loading',
+        'pocket-base released',
+        'second ready',
+      ]);
+    } finally {
+      await rm(dir, { recursive: true });
+    }
+  });
+});
