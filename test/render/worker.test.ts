@@ -60,7 +60,12 @@ describe('a job', () => {
 
 describe('a job that is cancelled while it runs', () => {
   test('takes part in no further step, and its neighbour finishes', async () => {
-    const [gone, stays] = await Promise.all([farm.submit({ ...SLOW }), farm.submit({ ...SLOW, steps: 100 })]);
+    // Large enough that a step takes longer than the news of a cancellation.
+    const large = { width: 256, height: 256 };
+    const [gone, stays] = await Promise.all([
+      farm.submit({ ...large, ...SLOW }),
+      farm.submit({ ...large, steps: 15 }),
+    ]);
     await farm.when(gone, ({ progress }) => progress.step > 2);
     expect(await farm.books.records.cancel(gone)).toEqual({ kind: 'cancelled' });
     const cancelledAt = Date.now();

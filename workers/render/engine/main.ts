@@ -2,6 +2,7 @@
  * The engine child: owns the device. It lives as long as its supervisor wants it to: when the channel closes, because
  * that died, however it died, the engine ends too and the device is free for the next.
  */
+import { setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { env } from 'node:process';
 import { loadConfig, type Config } from '../../../src/config.ts';
@@ -17,6 +18,8 @@ import { ModelShelf } from './model-shelf.ts';
 import { parseCommand, type EngineEvent } from './protocol.ts';
 
 const MiB = 1024 * 1024;
+/** A niceness: on CPU the engine's threads take every core, and must not hold up those who talk to it meanwhile. */
+const BELOW_ITS_SUPERVISOR = 5;
 /** Some 200 prompts of Stable Diffusion 2, or 2,000 of the pocket model. */
 const TEXT_CACHE_BYTES = 64 * MiB;
 
@@ -28,6 +31,8 @@ const loadOptions: LoadOptions = {
   threads: config.threads,
 };
 const engine = createEngine(config);
+// Before the first session: the threads made from now on inherit it.
+if (config.device === 'cpu') setPriority(BELOW_ITS_SUPERVISOR);
 
 process.on('message', (message) => engine.receive(parseCommand(message)));
 process.on('disconnect', () => process.exit(0));
