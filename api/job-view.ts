@@ -23,7 +23,7 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
       eta_seconds: record.progress.etaSeconds,
     },
     timings: timingsOf(record),
-    attempts: record.attempts,
+    attempts: attemptsOf(record),
     average_batch: record.result?.averageBatch ?? null,
     request: effectiveRequest(record.params),
     images: (record.result?.images ?? []).map((image) =>
@@ -32,6 +32,11 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
     error: record.failure === null ? null : { code: record.failure.code, message: record.failure.message },
     links: { self, cancel: `${self}/cancel` },
   };
+}
+
+/** A caller counts the run under way, too; the record counts only runs that the job itself spoiled. */
+function attemptsOf({ attempts, startedAt }: JobRecord): number {
+  return startedAt === null ? attempts : attempts + 1;
 }
 
 function timingsOf({ createdAt, startedAt, finishedAt }: JobRecord): JobView['timings'] {

@@ -137,7 +137,10 @@ export const JobView = Type.Object(
       CLOSED,
     ),
     timings: Timings,
-    attempts: Type.Integer({ description: 'Runs that ended in an error of the job itself' }),
+    attempts: Type.Integer({
+      description:
+        'Runs, the newest included; interrupted by a drain or a crash of the worker they do not count',
+    }),
     average_batch: nullable('number', { description: 'Mean number of images denoised together with it' }),
     request: EffectiveRequest,
     images: Type.Array(JobImage),

@@ -51,6 +51,7 @@ describe('GET /v1/jobs/:id', () => {
     const job = await read(id);
     expect(job).toMatchObject({
       state: 'succeeded',
+      attempts: 1,
       average_batch: 2.5,
       error: null,
       timings: { finished_at: expect.any(String), render_ms: expect.any(Number) },
@@ -61,6 +62,16 @@ describe('GET /v1/jobs/:id', () => {
     });
     const { created_at: created, finished_at: finished } = job.timings;
     expect(Date.parse(finished ?? '')).toBeGreaterThanOrEqual(Date.parse(created));
+  });
+
+  test('counts the runs that the job itself spoiled, and not those that a worker gave back', async () => {
+    const id = await submit();
+    await api.parts.records.handBack(refOf(id), await worker.claim(id), 'retry');
+    expect((await read(id)).attempts).toBe(1);
+    await api.parts.records.handBack(refOf(id), await worker.claim(id), 'drain');
+    expect((await read(id)).attempts).toBe(1);
+    await worker.claim(id);
+    expect((await read(id)).attempts).toBe(2);
   });
 
   test('tells why a job failed', async () => {
