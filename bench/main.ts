@@ -20,6 +20,9 @@ const BENCHES: ReadonlyMap<string, () => Promise<BenchResult>> = new Map([
 ]);
 const BY_NAME_ONLY = new Set(['unet']);
 
+// An exit of our own takes the farm along.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {

@@ -119,9 +119,8 @@ export class Injector {
   }
 
   async #drain(supervisor: FarmProcess): Promise<void> {
-    supervisor.signal('SIGTERM');
-    const { code } = await supervisor.exited();
-    this.#history.add({ kind: 'drain', process: supervisor.name, exitCode: code });
+    const exit = await supervisor.stop();
+    this.#history.add({ kind: 'drain', process: supervisor.name, exitCode: exit?.code ?? null });
     await restart(supervisor);
   }
 

@@ -6,6 +6,9 @@ import { runSession, type SessionOptions, type SessionOutcome } from './session.
 const JOBS_MAX = 2_000;
 const LOCK_SECONDS = 4;
 
+// An exit of our own takes the farm along, frozen processes too.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const { values } = parseArgs({
   options: {
     seed: { type: 'string', default: '1' },

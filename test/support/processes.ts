@@ -74,6 +74,10 @@ export class FarmProcess {
       child.once('exit', (code, signal) => resolve({ code, signal }));
     });
     this.#life = { child, exited };
+    // A test that crashes must not leave its farm behind; one that is frozen hears no other signal.
+    const reap = (): boolean => child.kill('SIGKILL');
+    process.once('exit', reap);
+    void exited.then(() => process.off('exit', reap));
     return this.#becomesReady(this.#life);
   }
 

@@ -73,6 +73,10 @@ async function launch(port: number, folder: string): Promise<ChildProcess> {
     const missing = once(server, 'error').then(() => true);
     const started = once(server, 'spawn').then(() => false);
     if (await Promise.race([missing, started])) continue;
+    // A test that crashes must not leave its server behind.
+    const reap = (): boolean => server.kill('SIGKILL');
+    process.once('exit', reap);
+    server.once('exit', () => process.off('exit', reap));
     await untilReady(server, port);
     return server;
   }
