@@ -5,6 +5,7 @@ import { KilnError } from '../src/domain/errors.ts';
 import { DEFAULT_TENANT } from '../src/domain/job.ts';
 import { LIMITS } from '../src/domain/limits.ts';
 import { JobReader } from './job-reader.ts';
+import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
 import { requireKey } from './plugins/api-keys.ts';
 import { closeGracefully } from './plugins/graceful-close.ts';
@@ -46,7 +47,8 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   answerNotFound(app);
   await describeApi(app, { needsKey: config.apiKeys.length > 0 });
 
-  const shared = { ...parts, reader: new JobReader(parts), closing: closeGracefully(app) };
+  const offers = new OfferCache(parts.registry, () => performance.now());
+  const shared = { ...parts, reader: new JobReader(parts), offers, closing: closeGracefully(app) };
   healthRoutes(app, shared);
   // Outside the instance that asks for a key: the signature of an image link is the permission.
   imageRoutes(app, shared);

@@ -5,12 +5,13 @@ import { CreateJob, JobView } from '../../src/contract/job.ts';
 import { KilnError } from '../../src/domain/errors.ts';
 import { toJobParams } from '../../src/domain/job-params.ts';
 import { isTerminal } from '../../src/domain/job-state.ts';
-import type { JobParams, JobRef } from '../../src/domain/job.ts';
+import type { JobParams, JobRecord, JobRef } from '../../src/domain/job.ts';
 import { laneName } from '../../src/domain/lane.ts';
 import { newJobId } from '../../src/job-id.ts';
 import { isRedisUnavailable } from '../../src/queue/connection.ts';
 import { checkedKey, requestHash } from '../idempotency.ts';
 import type { JobReader } from '../job-reader.ts';
+import type { OfferCache } from '../offer-cache.ts';
 import { originOf } from '../origin.ts';
 import type { App, ApiParts } from '../parts.ts';
 import { preferredWait } from '../prefer.ts';
@@ -24,8 +25,9 @@ const OUTCOME_UNKNOWN =
   'The queue did not answer in time, so it is not known whether the job was accepted. Send the same request again ' +
   'with the same Idempotency-Key; without one, look at GET /v1/jobs first';
 
-type Parts = Pick<ApiParts, 'config' | 'records' | 'lanes' | 'tail' | 'registry'> & {
+type Parts = Pick<ApiParts, 'config' | 'records' | 'lanes' | 'tail'> & {
   readonly reader: JobReader;
+  readonly offers: OfferCache;
   /** Aborts when the server closes: whoever waits is answered with the job as it is. */
   readonly closing: AbortSignal;
 };
@@ -69,23 +71,24 @@ export function submitRoute(app: App, parts: Parts): void {
     const waitFor = seconds === 0 ? (): undefined => undefined : endsWithin(seconds, reply.raw, parts);
     // Listened for before the job exists, so that it cannot end unnoticed.
     const ended = waitFor(submission.ref);
-    const ref = await admit(submission, parts);
-    const itEnded = ref.id === submission.ref.id ? ended : waitFor(ref);
+    const job = await admit(submission, parts);
+    const itEnded = job.id === submission.ref.id ? ended : waitFor(job);
     const origin = originOf(request, parts.config.publicUrl);
-    const view = await viewAtEnd(ref, itEnded, { ...parts, origin });
+    const view = await viewAtEnd(job, itEnded, { ...parts, origin });
     reply.header('location', view.links.self);
     if (seconds > 0) reply.header('preference-applied', `wait=${seconds}`);
     return reply.code(isTerminal(view.state) ? 200 : 202).send(view);
   });
 }
 
-async function paramsOf(request: CreateJob, { config, registry }: Parts): Promise<JobParams> {
-  const offers = { models: await registry.models(), defaultModel: config.defaultModel };
-  return toJobParams(request, offers, () => randomInt(RANDOM_SEEDS));
+async function paramsOf(request: CreateJob, { config, offers }: Parts): Promise<JobParams> {
+  const { defaultModel } = config;
+  const models = await offers.modelsFor(request.model ?? defaultModel);
+  return toJobParams(request, { models, defaultModel }, () => randomInt(RANDOM_SEEDS));
 }
 
 /** Gives the job that the request stands for: a new one, or the one that its Idempotency-Key made before. */
-async function admit({ params, ref, ...rest }: Submission, { records }: Parts): Promise<JobRef> {
+async function admit({ params, ref, ...rest }: Submission, { records, reader }: Parts): Promise<JobRecord> {
   const admission = await records
     .admit({ ref, params, lane: laneName(params), ...rest })
     .catch((error: unknown) => {
@@ -95,27 +98,34 @@ async function admit({ params, ref, ...rest }: Submission, { records }: Parts): 
     const message = `This Idempotency-Key was used with another request; it made ${admission.id}`;
     throw new KilnError('idempotency_conflict', message);
   }
-  return admission.kind === 'existing' ? { ...ref, id: admission.id } : ref;
+  if (admission.kind === 'admitted') return admission.record;
+  const existing = { ...ref, id: admission.id };
+  return reader.record(existing).catch((error: unknown) => {
+    throw unavailable(error, acceptedButUnread(existing));
+  });
 }
 
 /** The view of an accepted job: as it is, or after the wait for its end when there is one. */
 async function viewAtEnd(
-  ref: JobRef,
+  accepted: JobRecord,
   ended: Promise<unknown> | undefined,
   { reader, lanes, origin }: Parts & { readonly origin: string },
 ): Promise<JobView> {
   try {
-    let record = await reader.record(ref);
     // Also for the job of an earlier request, which may have been cut off right before this.
-    if (record.state === 'queued') await lanes.enqueue(ref, record.lane, record.params.priority);
-    if (ended !== undefined && !isTerminal(record.state)) {
-      await ended;
-      record = await reader.record(ref);
+    if (accepted.state === 'queued') {
+      await lanes.enqueue(accepted, accepted.lane, accepted.params.priority);
     }
-    return await reader.view(record, origin);
+    if (ended === undefined || isTerminal(accepted.state)) return await reader.view(accepted, origin);
+    await ended;
+    return await reader.view(await reader.record(accepted), origin);
   } catch (error) {
-    throw unavailable(error, `Job ${ref.id} was accepted, but the queue stopped to answer: read it later`);
+    throw unavailable(error, acceptedButUnread(accepted));
   }
+}
+
+function acceptedButUnread({ id }: JobRef): string {
+  return `Job ${id} was accepted, but the queue stopped to answer: read it later`;
 }
 
 /** Other errors than an absent Redis stay what they are. */

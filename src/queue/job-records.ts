@@ -32,7 +32,7 @@ export interface Admission {
 }
 
 export type AdmitOutcome =
-  | { readonly kind: 'admitted' }
+  | { readonly kind: 'admitted'; readonly record: JobRecord }
   | { readonly kind: 'existing' | 'conflict'; readonly id: string };
 
 export type ClaimOutcome =
@@ -100,7 +100,7 @@ export class JobRecords {
   async admit({ ref, params, lane, idempotency }: Admission): Promise<AdmitOutcome> {
     const keys = [...this.#keys.transition(ref), this.#keys.tenants];
     if (idempotency !== undefined) keys.push(this.#keys.idempotency(ref.tenant, idempotency.key));
-    const [kind, id] = toList(
+    const [kind, answer] = toList(
       await SCRIPTS.admit.run(this.#redis, keys, [
         ...this.#arguments(ref),
         lane,
@@ -110,8 +110,8 @@ export class JobRecords {
         IDEMPOTENCY_TTL_MS,
       ]),
     );
-    if (kind === 'existing' || kind === 'conflict') return { kind, id: String(id) };
-    return { kind: 'admitted' };
+    if (kind === 'existing' || kind === 'conflict') return { kind, id: String(answer) };
+    return { kind: 'admitted', record: toRecord(ref, pairUp(toList(answer))) };
   }
 
   /**

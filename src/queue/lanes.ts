@@ -1,4 +1,5 @@
 /** The sending side of the lanes: BullMQ carries ids, the job record says what they mean. */
+import { performance } from 'node:perf_hooks';
 import { Queue } from 'bullmq';
 import type { Redis } from 'ioredis';
 import { PRIORITY_RANK, type JobRef, type Priority } from '../domain/job.ts';
@@ -16,6 +17,9 @@ export interface LaneJobData {
 /** Nothing in Kiln reads BullMQ's event streams; the outbox tells what happened. */
 const EVENTS_KEPT = 100;
 
+/** A lane's last use is noted no oftener than this; lanes are forgotten after a day without use. */
+const NOTE_EVERY_MS = 60_000;
+
 /** Queue objects kept for reuse; a caller can make a lane for every size, so they must be bounded. */
 const MAX_OPEN_QUEUES = 256;
 
@@ -26,6 +30,8 @@ export class Lanes {
   readonly #redis: Redis;
   readonly #keys: Keys;
   readonly #queues = new Map<string, Promise<Queue<LaneJobData>>>();
+  /** When a lane's use was last noted, by a monotonic clock. */
+  readonly #notedAt = new Map<string, number>();
 
   constructor(redis: Redis, keys: Keys) {
     this.#redis = redis;
@@ -40,7 +46,7 @@ export class Lanes {
     const queue = await this.#queue(lane);
     // First the name, so that no job waits in a lane that no puller knows.
     await Promise.all([
-      register.run(this.#redis, [this.#keys.lanes], [lane, this.#keys.newLanes]),
+      this.#noteUse(lane),
       queue.add(
         lane,
         { id: ref.id, tenant: ref.tenant },
@@ -108,6 +114,13 @@ export class Lanes {
     await Promise.allSettled(queues.map(async (queue) => (await queue).close()));
   }
 
+  async #noteUse(lane: string): Promise<void> {
+    const now = performance.now();
+    if (now - (this.#notedAt.get(lane) ?? -Infinity) < NOTE_EVERY_MS) return;
+    await register.run(this.#redis, [this.#keys.lanes], [lane, this.#keys.newLanes]);
+    this.#notedAt.set(lane, now);
+  }
+
   /** A Queue made while Redis is down would stay broken, so it is made, and kept, only when it got ready. */
   async #queue(lane: string): Promise<Queue<LaneJobData>> {
     if (this.#redis.status !== 'ready') {
@@ -142,6 +155,7 @@ export class Lanes {
     const [oldest] = this.#queues;
     if (oldest === undefined || this.#queues.size <= MAX_OPEN_QUEUES) return;
     this.#queues.delete(oldest[0]);
+    this.#notedAt.delete(oldest[0]);
     oldest[1].then((queue) => queue.close()).catch(ignoreReportedError);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * (nothing) -> queued. Answers {'admitted', id}, {'existing', id} or {'conflict', id}.
+ * (nothing) -> queued. Answers {'admitted', fields}, {'existing', id} or {'conflict', id}.
  *
  * KEYS  10 tenants, 11 the idempotency record, when the caller sent a key
  * ARGV  4 lane, 5 parameters as JSON, 6 UNet calls to do, 7 hash of the request, 8 life of the idempotency record
@@ -16,7 +16,7 @@ if KEYS[11] then
     return { 'conflict', used[1] }
   end
 end
-if redis.call('EXISTS', record) == 1 then return { 'admitted', id } end
+if redis.call('EXISTS', record) == 1 then return { 'admitted', redis.call('HGETALL', record) } end
 
 local newest = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
 local score = now
@@ -32,5 +32,5 @@ if KEYS[11] then
   redis.call('PEXPIRE', KEYS[11], ARGV[8])
 end
 note(nil, 'queued', 0, 'admit', nil, 'job.queued')
-return { 'admitted', id }
+return { 'admitted', redis.call('HGETALL', record) }
 `;
