@@ -45,6 +45,12 @@ const MIXED: readonly SampleRequest[] = [
   { ...BASE, sampler: 'pndm', steps: 1, guidanceScale: 3, seed: 2 ** 53 - 1, prompt: 'a sphere!' },
   { ...BASE, sampler: 'euler', steps: 1, seed: 6 },
   { ...BASE, seed: 7, sampler: 'dpmpp_2m', steps: 3, prompt: 'a purple sphere on a green floor by day' },
+  { ...BASE, sampler: 'euler_a', steps: 4, seed: 8, prompt: 'a white pyramid' },
+  { ...BASE, sampler: 'unipc', steps: 5, seed: 9, negativePrompt: 'night' },
+  { ...BASE, sampler: 'lcm', steps: 3, guidanceScale: 1, seed: 10 },
+  { ...BASE, sampler: 'dpmpp_2m_sde', steps: 4, guidanceScale: 2, seed: 1 },
+  { ...BASE, sampler: 'ddpm', steps: 6, guidanceScale: 3, seed: 1, prompt: 'a yellow cone' },
+  { ...BASE, sampler: 'lcm', steps: 5, guidanceScale: 1.5, seed: 11, prompt: 'a red cone' },
 ];
 
 interface Rendered {

@@ -4,6 +4,7 @@ import {
   withTextToImageRules,
 } from '../../workers/render/diffusion/noise-schedule.ts';
 import { alphasCumprod, zeroTerminalSnr } from '../../workers/render/diffusion/noise-tables.ts';
+import { modelSigmas } from '../../workers/render/diffusion/sigmas.ts';
 import { roundHalfEven, spacedTimesteps } from '../../workers/render/diffusion/timesteps.ts';
 
 const STABLE_DIFFUSION = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' };
@@ -38,6 +39,19 @@ describe('the noise schedule', () => {
     expect(rescaled[999]).toBe(0);
   });
 
+  it('has a sigma of 4096 for the pure noise at its end, where the true one would be infinite', () => {
+    const sigmas = modelSigmas(
+      parseNoiseScheduleConfig({
+        ...STABLE_DIFFUSION,
+        rescale_betas_zero_snr: true,
+        prediction_type: 'v_prediction',
+      }),
+    );
+    expect(sigmas[999]).toBeCloseTo(4096, 2);
+    expect(sigmas[998]! / Math.sqrt(1 / 1.968e-7)).toBeCloseTo(1, 3);
+    expect(modelSigmas(parseNoiseScheduleConfig(STABLE_DIFFUSION))[999]).toBeCloseTo(14.614647, 4);
+  });
+
   it('follows the linear, the cosine and the listed betas', () => {
     expect(table({})[1]).toBeCloseTo((1 - 0.0001) * (1 - (0.0001 + 0.0199 / 999)), 7);
     expect(table({ beta_schedule: 'squaredcos_cap_v2' })[499]).toBeCloseTo(
@@ -63,6 +77,16 @@ describe('the noise schedule', () => {
     [{ beta_start: 2 }, /"beta_start" is 2, but must be a number between 0 and 1/],
     [{ num_train_timesteps: 1.5 }, /"num_train_timesteps" is 1.5/],
     [{ trained_betas: [0.1, 'x'] }, /"trained_betas" is \[0.1,"x"\]/],
+    [{ original_inference_steps: 1 }, /"original_inference_steps" is 1, but must be a whole number/],
+    [{ timestep_scaling: 0 }, /"timestep_scaling" is 0, but must be a number above 0/],
+    [
+      { rescale_betas_zero_snr: true },
+      /"rescale_betas_zero_snr" is true, but "prediction_type" is "epsilon"/,
+    ],
+    [
+      { rescale_betas_zero_snr: true, prediction_type: 'epsilon', timestep_spacing: 'leading' },
+      /needs "v_prediction" or "sample"/,
+    ],
     [{ thresholding: true }, /"thresholding" is true/],
     [[], /must hold a JSON object/],
   ])('refuses %j with the key, the value and what it may be', (json, message) => {

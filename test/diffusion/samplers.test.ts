@@ -2,31 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { SAMPLER_NAMES, type SamplerName } from '../../src/contract/samplers.ts';
 import { parseNoiseScheduleConfig } from '../../workers/render/diffusion/noise-schedule.ts';
 import { createSampler, ownSampler } from '../../workers/render/diffusion/samplers/create-sampler.ts';
-import type { Sampler } from '../../workers/render/diffusion/samplers/sampler.ts';
 import { TorchRandom } from '../../workers/render/diffusion/torch-random.ts';
+import { runToyModel } from '../support/toy-model.ts';
 
 const STABLE_DIFFUSION = { beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear' };
 const UPSCALER = { beta_start: 0.0001, beta_end: 0.02, beta_schedule: 'scaled_linear' };
 const FIRST_ALPHA = { set_alpha_to_one: false, steps_offset: 1, clip_sample: false };
-
-/** A stand-in for the UNet on which diffusers' results are known: 0.6 x + 0.05 sin 3x + 0.0002 t. */
-function toyModel(latents: Float32Array, timestep: number): Float32Array {
-  const f = Math.fround;
-  return latents.map(
-    (x) => f(f(f(0.6) * x) + f(f(0.05) * f(Math.sin(f(3 * x))))) + f(f(0.0002) * f(timestep)),
-  );
-}
-
-function run(sampler: Sampler): { timesteps: number[]; latents: Float32Array } {
-  const random = new TorchRandom(0);
-  let latents: Float32Array = random.randn(64).map((x) => x * sampler.initNoiseSigma);
-  const timesteps = Array.from({ length: sampler.calls }, (_, call) => sampler.timestep(call));
-  for (const [call, timestep] of timesteps.entries()) {
-    const scaled = latents.map((x) => x * sampler.inputScale(call));
-    latents = sampler.step(call, latents, toyModel(scaled, timestep), random);
-  }
-  return { timesteps, latents };
-}
 
 interface Golden {
   readonly title: string;
@@ -136,13 +117,47 @@ const GOLDEN: readonly Golden[] = [
     timesteps: [999, 916, 815, 687, 523, 327, 146, 41, 7, 0],
     final: [-2.459656, -2.513749, -0.7676044, -17.53654],
   },
+  {
+    title: 'Euler ancestral, leading',
+    name: 'euler_a',
+    config: { ...STABLE_DIFFUSION, steps_offset: 1, timestep_spacing: 'leading' },
+    steps: 10,
+    timesteps: [901, 801, 701, 601, 501, 401, 301, 201, 101, 1],
+    final: [-2.077601, -0.7125711, 0.4395636, -10.67266],
+  },
+  {
+    title: 'UniPC, linspace',
+    name: 'unipc',
+    config: STABLE_DIFFUSION,
+    steps: 10,
+    timesteps: [999, 899, 799, 699, 599, 500, 400, 300, 200, 100],
+    final: [-2.691477, -2.750126, -0.8677918, -21.76647],
+  },
+  {
+    title: 'UniPC, leading',
+    name: 'unipc',
+    config: { ...STABLE_DIFFUSION, steps_offset: 1, timestep_spacing: 'leading' },
+    steps: 10,
+    timesteps: [901, 811, 721, 631, 541, 451, 361, 271, 181, 91],
+    final: [-2.049818, -2.08514, -0.5782893, -11.48875],
+  },
+  {
+    title: 'LCM',
+    name: 'lcm',
+    config: STABLE_DIFFUSION,
+    steps: 4,
+    timesteps: [999, 759, 499, 259],
+    final: [-2.675726, -1.194347, -0.4387331, -42.28368],
+  },
 ];
 
 describe('samplers', () => {
   it.each(GOLDEN)(
     '$title: $steps steps end where those of diffusers end',
     ({ name, config, steps, ...golden }) => {
-      const { timesteps, latents } = run(createSampler(name, parseNoiseScheduleConfig(config), steps));
+      const { timesteps, latents } = runToyModel(
+        createSampler(name, parseNoiseScheduleConfig(config), steps),
+      );
       expect(timesteps).toEqual(golden.timesteps);
       const sum = latents.reduce((total, value) => total + value, 0);
       for (const [i, value] of [...latents.subarray(0, 3), sum].entries()) {
@@ -153,7 +168,7 @@ describe('samplers', () => {
 
   it.each(SAMPLER_NAMES)('%s makes one step of one step, and refuses none or too many', (name) => {
     const config = parseNoiseScheduleConfig({ ...STABLE_DIFFUSION, ...FIRST_ALPHA });
-    expect(run(createSampler(name, config, 1)).latents.every(Number.isFinite)).toBe(true);
+    expect(runToyModel(createSampler(name, config, 1)).latents.every(Number.isFinite)).toBe(true);
     expect(() => createSampler(name, config, 0)).toThrow(/steps is 0/);
     expect(() => createSampler(name, config, 1001)).toThrow(/1001/);
     expect(() => createSampler(name, config, 2.5)).toThrow(/2\.5/);
@@ -177,7 +192,7 @@ describe('samplers', () => {
       _class_name: 'PNDMScheduler',
     });
     const first = (name: SamplerName): number => createSampler(name, silent, 10).timestep(0);
-    expect(SAMPLER_NAMES.map(first)).toEqual([901, 999, 901, 999, 999]);
+    expect(SAMPLER_NAMES.map(first)).toEqual([901, 999, 901, 999, 999, 999, 999, 999, 999, 901]);
   });
 
   it('clips the predicted clean sample of DDIM only when the schedule says so', () => {
@@ -193,11 +208,12 @@ describe('samplers', () => {
     expect(step({ ...config, clip_sample: true, clip_sample_range: 0.5 })).toBeCloseTo(0.5, 6);
   });
 
-  it('refuses to predict noise from pure noise', () => {
-    const config = { ...STABLE_DIFFUSION, rescale_betas_zero_snr: true, timestep_spacing: 'trailing' };
-    expect(() => createSampler('ddim', parseNoiseScheduleConfig(config), 4)).toThrow(
-      /rescale_betas_zero_snr/,
-    );
+  it('gives LCM as many steps as its model was distilled on, and no more', () => {
+    const config = parseNoiseScheduleConfig({ ...STABLE_DIFFUSION, original_inference_steps: 20 });
+    expect(createSampler('lcm', config, 20).timestep(19)).toBe(49);
+    expect(() => createSampler('lcm', config, 21)).toThrow(/21, but LCM needs a whole number from 1 to 20/);
+    const tooMany = { ...config, originalInferenceSteps: 2000 };
+    expect(() => createSampler('lcm', tooMany, 4)).toThrow(/2000 steps, but has only 1000 timesteps/);
   });
 
   it('refuses PNDM for a model that predicts the sample itself', () => {
@@ -213,7 +229,20 @@ describe('samplers', () => {
     expect(own({ _class_name: 'DPMSolverMultistepScheduler', use_karras_sigmas: true })).toBe(
       'dpmpp_2m_karras',
     );
+    expect(own({ _class_name: 'DPMSolverMultistepScheduler', algorithm_type: 'sde-dpmsolver++' })).toBe(
+      'dpmpp_2m_sde',
+    );
+    expect(own({ _class_name: 'EulerAncestralDiscreteScheduler' })).toBe('euler_a');
+    expect(own({ _class_name: 'UniPCMultistepScheduler' })).toBe('unipc');
+    expect(own({ _class_name: 'LCMScheduler' })).toBe('lcm');
+    expect(own({ _class_name: 'DDPMScheduler' })).toBe('ddpm');
+  });
+
+  it('finds none for a class, a solver or a spacing that Kiln does not have', () => {
+    const own = (json: object): SamplerName | null => ownSampler(parseNoiseScheduleConfig(json));
     expect(own({ _class_name: 'HeunDiscreteScheduler' })).toBeNull();
+    expect(own({ _class_name: 'DPMSolverMultistepScheduler', algorithm_type: 'dpmsolver' })).toBeNull();
+    expect(own({ _class_name: 'UniPCMultistepScheduler', use_karras_sigmas: true })).toBeNull();
     expect(own({})).toBeNull();
   });
 });

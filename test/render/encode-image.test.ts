@@ -59,6 +59,17 @@ describe('a PNG', () => {
     expect(Buffer.from(bytes).includes('tEXtparameters\0')).toBe(true);
   });
 
+  test.each([
+    ['euler_a', 'Euler a'],
+    ['dpmpp_2m_sde', 'DPM++ 2M SDE'],
+    ['unipc', 'UniPC'],
+    ['lcm', 'LCM'],
+    ['ddpm', 'DDPM'],
+  ] as const)('names the sampler %s as viewers know it', async (sampler, title) => {
+    const { bytes } = await png({ sampler });
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain(`Sampler: ${title}, CFG`);
+  });
+
   test('leaves the negative line out when there is none', async () => {
     const { bytes } = await png({ negativePrompt: '' });
     expect((await sharp(bytes).metadata()).comments?.[0]?.text).toBe(`a red sphere\n${settings}`);

@@ -20,6 +20,8 @@ describe('continuous batching', () => {
     engineSample('pndm', { sampler: 'pndm', negativePrompt: 'night', seed: 9, guidanceScale: 7.5 }),
     engineSample('free', { sampler: 'dpmpp_2m', guidanceScale: 1, seed: 10, steps: 5 }),
     engineSample('karras', { sampler: 'dpmpp_2m_karras', seed: 11, steps: 7 }),
+    engineSample('ancestral', { sampler: 'euler_a', seed: 12, steps: 5 }),
+    engineSample('sde', { sampler: 'dpmpp_2m_sde', seed: 13 }),
   ];
   const alone = new Map<string, Uint8Array>();
 

@@ -36,6 +36,11 @@ export interface NoiseScheduleConfig {
   /** Rescale the betas so that the last timestep is pure noise (Lin et al. 2023, algorithm 1). */
   readonly rescaleBetasZeroSnr: boolean | null;
   readonly useKarrasSigmas: boolean | null;
+  /** The solver within the class of DPM-Solver. */
+  readonly algorithmType: string | null;
+  /** For LCM: on how many timesteps the model was distilled, and the scale of its boundary condition. */
+  readonly originalInferenceSteps: number | null;
+  readonly timestepScaling: number | null;
 }
 
 /** Throws with the key, its value and what it may be when a file states something Kiln cannot follow. */
@@ -60,6 +65,9 @@ export function parseNoiseScheduleConfig(json: unknown): NoiseScheduleConfig {
     clipSampleRange: read(file, 'clip_sample_range', POSITIVE),
     rescaleBetasZeroSnr: read(file, 'rescale_betas_zero_snr', BOOLEAN),
     useKarrasSigmas: read(file, 'use_karras_sigmas', BOOLEAN),
+    algorithmType: read(file, 'algorithm_type', STRING),
+    originalInferenceSteps: read(file, 'original_inference_steps', COUNT),
+    timestepScaling: read(file, 'timestep_scaling', POSITIVE),
   };
 }
 
@@ -79,10 +87,20 @@ export function withTextToImageRules(
   };
 }
 
-/** Dynamic thresholding is for pixel models: a latent model's file that asks for it cannot be followed. */
+/**
+ * Dynamic thresholding is for pixel models: a latent model's file that asks for it cannot be followed. Nor can noise
+ * predicted from pure noise: it says nothing about the image, whatever the sampler (Lin et al. 2023, section 3.2).
+ */
 function refuseUnsupported(file: ReadonlyMap<string, unknown>): void {
   if (file.get('thresholding') === true) {
     throw new Error('scheduler_config.json: "thresholding" is true, but latent models cannot be thresholded');
+  }
+  const predictsNoise = (file.get('prediction_type') ?? 'epsilon') === 'epsilon';
+  if (file.get('rescale_betas_zero_snr') === true && predictsNoise) {
+    throw new Error(
+      'scheduler_config.json: "rescale_betas_zero_snr" is true, but "prediction_type" is "epsilon": ' +
+        'a schedule that starts from pure noise needs "v_prediction" or "sample"',
+    );
   }
 }
 

@@ -6,7 +6,7 @@ import type { BetaSchedule, NoiseScheduleConfig } from './noise-schedule.ts';
 
 const f = Math.fround;
 
-/** The defaults that DDIM, PNDM, Euler and DPM-Solver++ share. */
+/** The defaults of all samplers' classes but that of LCM. */
 const DEFAULTS = {
   numTrainTimesteps: 1000,
   betaStart: 0.0001,
@@ -35,6 +35,12 @@ export function zeroTerminalSnr(table: Float32Array): Float32Array {
   const shifted = roots.map((root) => f(f(root - last) * scale) ** 2);
   const alphas = shifted.map((value, t) => (t === 0 ? value : value / shifted[t - 1]!));
   return cumulativeProduct(alphas.map((alpha) => 1 - f(1 - alpha)));
+}
+
+/** `[T]`: the signal's share of the variance, with the rescale if the file asks for it; the last may then be 0. */
+export function signalTable(config: NoiseScheduleConfig): Float32Array {
+  const table = alphasCumprod(config);
+  return config.rescaleBetasZeroSnr === true ? zeroTerminalSnr(table) : table;
 }
 
 /** `[T]`: noise per unit of signal at each timestep (Karras et al. 2022). */

@@ -1,6 +1,6 @@
 /** Noise levels as sigma, the noise per unit of signal (Karras et al. 2022). */
 import type { NoiseScheduleConfig } from './noise-schedule.ts';
-import { alphasCumprod, sigmaTable, zeroTerminalSnr } from './noise-tables.ts';
+import { sigmaTable, signalTable } from './noise-tables.ts';
 import { linspace } from './timesteps.ts';
 
 /** Stands for a signal of 0 at the last timestep, where sigma would be infinite: sigma is then about 4096. */
@@ -10,11 +10,9 @@ const RHO = 7;
 
 /** `[T]`, ascending, finite also for a schedule that ends in pure noise. */
 export function modelSigmas(config: NoiseScheduleConfig): Float32Array {
-  const table = alphasCumprod(config);
-  if (config.rescaleBetasZeroSnr !== true) return sigmaTable(table);
-  const rescaled = zeroTerminalSnr(table);
-  rescaled[rescaled.length - 1] = LEAST_SIGNAL;
-  return sigmaTable(rescaled);
+  const signal = signalTable(config);
+  if (signal.at(-1) === 0) signal[signal.length - 1] = LEAST_SIGNAL;
+  return sigmaTable(signal);
 }
 
 /** The table's value at a timestep that may have a fraction. */

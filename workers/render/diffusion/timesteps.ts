@@ -7,9 +7,9 @@ import { trainTimesteps } from './noise-tables.ts';
 
 /**
  * How a family of samplers departs from the common rule:
- * - `discrete` (DDIM, PNDM): whole timesteps;
+ * - `discrete` (DDIM, DDPM, PNDM): whole timesteps;
  * - `continuous` (Euler): the linspace spacing keeps its fractions;
- * - `interval` (DPM-Solver++): spaces N + 1 points and leaves out the last, where no noise is left to remove.
+ * - `interval` (DPM-Solver++, UniPC): spaces N + 1 points and leaves out the last, where no noise is left to remove.
  */
 type SpacingFamily = 'discrete' | 'continuous' | 'interval';
 

@@ -8,9 +8,14 @@ import type { JobParams } from '../../../src/domain/job.ts';
 const SAMPLER_TITLES: Readonly<Record<SamplerName, string>> = {
   ddim: 'DDIM',
   euler: 'Euler',
+  euler_a: 'Euler a',
   pndm: 'PLMS',
   dpmpp_2m: 'DPM++ 2M',
   dpmpp_2m_karras: 'DPM++ 2M Karras',
+  dpmpp_2m_sde: 'DPM++ 2M SDE',
+  unipc: 'UniPC',
+  lcm: 'LCM',
+  ddpm: 'DDPM',
 };
 
 export function generationText(params: JobParams, seed: number): string {

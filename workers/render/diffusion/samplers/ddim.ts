@@ -1,8 +1,9 @@
 /** DDIM without added noise (Song et al. 2021, equation 12 with eta = 0). Remembers nothing between calls. */
 import type { NoiseScheduleConfig } from '../noise-schedule.ts';
-import { alphasCumprod, trainTimesteps, zeroTerminalSnr } from '../noise-tables.ts';
+import { signalTable, trainTimesteps } from '../noise-tables.ts';
 import { cleanSample, noise, predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
+import { clipClean } from './clip-clean.ts';
 import type { Sampler } from './sampler.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
@@ -10,7 +11,6 @@ const DEFAULTS = {
   timestepSpacing: 'leading',
   setAlphaToOne: true,
   clipSample: true,
-  clipSampleRange: 1,
 } as const;
 
 export class DdimSampler implements Sampler {
@@ -25,9 +25,8 @@ export class DdimSampler implements Sampler {
   readonly #finalAlpha: number;
 
   constructor(config: NoiseScheduleConfig, steps: number) {
-    const table = alphasCumprod(config);
     this.#config = config;
-    this.#alphas = config.rescaleBetasZeroSnr === true ? zeroTerminalSnr(table) : table;
+    this.#alphas = signalTable(config);
     this.#timesteps = spacedTimesteps(config, steps, {
       family: 'discrete',
       defaultSpacing: DEFAULTS.timestepSpacing,
@@ -35,11 +34,6 @@ export class DdimSampler implements Sampler {
     this.#stride = Math.trunc(trainTimesteps(config) / steps);
     this.#finalAlpha = (config.setAlphaToOne ?? DEFAULTS.setAlphaToOne) ? 1 : this.#alphas[0]!;
     this.calls = steps;
-    if (predictionType(config) === 'epsilon' && this.#alphas[this.timestep(0)] === 0) {
-      throw new Error(
-        'A model that predicts noise cannot start from zero signal: rescale_betas_zero_snr must be off',
-      );
-    }
   }
 
   timestep(call: number): number {
@@ -56,13 +50,8 @@ export class DdimSampler implements Sampler {
     const signal = this.#alphas[timestep]!;
     const previous = this.#alphas[timestep - this.#stride] ?? this.#finalAlpha;
     const clean = applyMix(cleanSample(type, Math.sqrt(signal), Math.sqrt(1 - signal)), latents, modelOutput);
+    const clipped = clipClean(this.#config, clean, DEFAULTS.clipSample);
     const noisy = applyMix(noise(type, Math.sqrt(signal), Math.sqrt(1 - signal)), latents, modelOutput);
-    return weightedSum([Math.sqrt(previous), this.#clip(clean)], [Math.sqrt(1 - previous), noisy]);
-  }
-
-  #clip(clean: Float32Array): Float32Array {
-    if (!(this.#config.clipSample ?? DEFAULTS.clipSample)) return clean;
-    const range = this.#config.clipSampleRange ?? DEFAULTS.clipSampleRange;
-    return clean.map((value) => Math.min(Math.max(value, -range), range));
+    return weightedSum([Math.sqrt(previous), clipped], [Math.sqrt(1 - previous), noisy]);
   }
 }
