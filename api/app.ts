@@ -21,6 +21,7 @@ import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { modelRoutes } from './routes/models.ts';
+import { samplerRoutes } from './routes/samplers.ts';
 import { submitRoute } from './routes/submit-job.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { NAMED_SHAPES } from './schemas.ts';
@@ -58,6 +59,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       submitRoute(v1, shared);
       jobRoutes(v1, shared);
       modelRoutes(v1, shared);
+      samplerRoutes(v1);
       workerRoutes(v1, shared);
       done();
     },

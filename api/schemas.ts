@@ -3,11 +3,20 @@ import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
 import { CreateJob, JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
+import { SamplerList } from '../src/contract/samplers.ts';
 import { WorkerList } from '../src/contract/worker.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
 /** The shapes that every instance knows by `$id`. */
-export const NAMED_SHAPES = [CreateJob, JobView, JobList, ModelList, WorkerList, Problem] as const;
+export const NAMED_SHAPES = [
+  CreateJob,
+  JobView,
+  JobList,
+  ModelList,
+  SamplerList,
+  WorkerList,
+  Problem,
+] as const;
 
 export function named<T extends TSchema>(shape: T): TUnsafe<Static<T>> {
   if (!('$id' in shape)) throw new Error('a shape without $id cannot be referred to');

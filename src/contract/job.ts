@@ -61,7 +61,9 @@ export const CreateJob = Type.Object(
       }),
     ),
     seed: Type.Optional(Seed),
-    sampler: Type.Optional(Type.Enum(SAMPLER_NAMES, { default: JOB_DEFAULTS.sampler })),
+    sampler: Type.Optional(
+      Type.Enum(SAMPLER_NAMES, { default: JOB_DEFAULTS.sampler, description: 'See GET /v1/samplers' }),
+    ),
     images: Type.Optional(
       Type.Integer({ minimum: 1, maximum: LIMITS.imagesMax, default: JOB_DEFAULTS.images }),
     ),

@@ -4,6 +4,7 @@ import { KilnError, type FieldFault } from './errors.ts';
 import type { JobParams } from './job.ts';
 import { JOB_DEFAULTS } from './job-defaults.ts';
 import { LIMITS } from './limits.ts';
+import { SAMPLERS } from './samplers.ts';
 import { textFault } from './text.ts';
 
 /** What this decision needs to know of a model that some worker offers. */
@@ -19,12 +20,16 @@ export interface Offers {
   readonly defaultModel: string;
 }
 
-/** Throws `invalid_request` for text that cannot be taken, `unknown_model` when no worker offers the model. */
+/**
+ * Throws `invalid_request` for text that cannot be taken and for more steps than the sampler has, `unknown_model`
+ * when no worker offers the model.
+ */
 export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () => number): JobParams {
   const faults = textFaults(request);
   if (faults.length > 0) {
     throw new KilnError('invalid_request', 'The text of the request cannot be taken', { faults });
   }
+  const { sampler, steps } = stepsOfSampler(request);
   const model = offeredModel(request, offers);
   return {
     kind: request.kind,
@@ -33,10 +38,10 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
     negativePrompt: request.negative_prompt ?? JOB_DEFAULTS.negativePrompt,
     width: request.width ?? model.defaultWidth,
     height: request.height ?? model.defaultHeight,
-    steps: request.steps ?? JOB_DEFAULTS.steps,
+    steps,
     guidanceScale: request.guidance_scale ?? JOB_DEFAULTS.guidanceScale,
     seeds: seedsFrom(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
-    sampler: request.sampler ?? JOB_DEFAULTS.sampler,
+    sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,
     output: {
       format: request.output?.format ?? JOB_DEFAULTS.format,
@@ -44,6 +49,17 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
     },
     metadata: request.metadata ?? {},
   };
+}
+
+function stepsOfSampler(request: CreateJob): Pick<JobParams, 'sampler' | 'steps'> {
+  const sampler = request.sampler ?? JOB_DEFAULTS.sampler;
+  const steps = request.steps ?? JOB_DEFAULTS.steps;
+  const limit = SAMPLERS[sampler].maxSteps;
+  if (steps <= limit) return { sampler, steps };
+  const message = `must be at most ${limit} with the sampler ${sampler}`;
+  throw new KilnError('invalid_request', `The sampler ${sampler} has fewer steps than were asked for`, {
+    faults: [{ field: 'steps', value: steps, limit, message }],
+  });
 }
 
 function offeredModel(request: CreateJob, { models, defaultModel }: Offers): ModelOffer {

@@ -39,6 +39,7 @@ describe('with API keys', () => {
     'GET /v1/jobs/x',
     'POST /v1/jobs/x/cancel',
     'GET /v1/models',
+    'GET /v1/samplers',
     'GET /v1/workers',
   ])('%s needs one', async (route) => {
     const [method = '', path = ''] = route.split(' ');

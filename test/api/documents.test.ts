@@ -3,7 +3,9 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FastifyInstance } from 'fastify';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Parse } from 'typebox/value';
 import { buildApp } from '../../api/app.ts';
+import { SAMPLER_NAMES, SamplerList } from '../../src/contract/samplers.ts';
 import { ERRORS } from '../../src/domain/errors.ts';
 import { FAILURE_CODES } from '../../src/domain/failure.ts';
 import { packageRoot } from '../../src/paths.ts';
@@ -68,6 +70,8 @@ describe('/openapi.json', () => {
       'Model',
       'ModelList',
       'Problem',
+      'Sampler',
+      'SamplerList',
       'Worker',
       'WorkerList',
     ]);
@@ -178,6 +182,20 @@ describe('the farm', () => {
         },
       ],
     });
+  });
+
+  test('describes every sampler in one line, with the steps that make sense', async () => {
+    const { samplers } = Parse(SamplerList, JSON.parse((await api.send('/v1/samplers')).text));
+    expect(samplers.map(({ name }) => name)).toEqual(SAMPLER_NAMES);
+    for (const { description, useful_steps: useful, max_steps: max } of samplers) {
+      expect(description).toMatch(/^.{20,100}$/);
+      expect(useful.from).toBeLessThan(useful.to);
+      expect(useful.to).toBeLessThanOrEqual(max);
+    }
+    const stochastic = samplers.filter((sampler) => sampler.stochastic).map(({ name }) => name);
+    expect(stochastic).toEqual(['euler_a', 'lcm', 'dpmpp_2m_sde', 'ddpm']);
+    expect(samplers.filter((sampler) => sampler.is_default).map(({ name }) => name)).toEqual(['dpmpp_2m']);
+    expect(samplers.find(({ name }) => name === 'lcm')?.max_steps).toBe(50);
   });
 
   test('is alive and ready', async () => {

@@ -48,6 +48,11 @@ describe('a body that does not fit', () => {
       { field: 'width', value: 1_032, limit: 1_024, message: 'at most 1024' },
     ],
     ['too many steps', { steps: 1e9 }, { field: 'steps', value: 1e9, limit: 150, message: 'at most 150' }],
+    [
+      'more steps than the sampler has',
+      { sampler: 'lcm', steps: 51 },
+      { field: 'steps', value: 51, limit: 50, message: 'at most 50 with the sampler lcm' },
+    ],
     ['half a step', { steps: 1.5 }, { field: 'steps', value: 1.5, message: 'of type integer' }],
     ['an inexact seed', { seed: 2 ** 53 }, { field: 'seed', limit: LIMITS.seedMax, message: 'at most' }],
     ['a negative seed', { seed: -1 }, { field: 'seed', value: -1, limit: 0, message: 'at least 0' }],

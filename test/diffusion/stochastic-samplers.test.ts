@@ -1,6 +1,7 @@
 /** Closed forms: for a model that knows the clean sample, every level's mean and variance are known exactly. */
 import { describe, expect, it } from 'vitest';
-import type { SamplerName } from '../../src/contract/samplers.ts';
+import { SAMPLER_NAMES, type SamplerName } from '../../src/contract/samplers.ts';
+import { SAMPLERS } from '../../src/domain/samplers.ts';
 import { parseNoiseScheduleConfig } from '../../workers/render/diffusion/noise-schedule.ts';
 import { alphasCumprod } from '../../workers/render/diffusion/noise-tables.ts';
 import { createSampler } from '../../workers/render/diffusion/samplers/create-sampler.ts';
@@ -91,6 +92,13 @@ it.each([
     sampler.step(call, new Float32Array(4), new Float32Array(4), silence);
   }
   expect(silence.draws).toBe(draws);
+});
+
+it.each(SAMPLER_NAMES)('%s is described as stochastic if and only if it draws noise', (name) => {
+  const sampler = createSampler(name, { ...CONFIG, predictionType: 'v_prediction' }, STEPS);
+  const silence = new Silence(0);
+  sampler.step(0, new Float32Array(4), new Float32Array(4), silence);
+  expect(silence.draws > 0).toBe(SAMPLERS[name].stochastic);
 });
 
 it('the SDE solver has the second-order terms of the ODE solver, with the gain of the SDE', () => {
