@@ -59,6 +59,7 @@ function effectiveRequest(params: JobParams): JobView['request'] {
     height: params.height,
     steps: params.steps,
     guidance_scale: params.guidanceScale,
+    guidance_rescale: params.guidanceRescale,
     seed: params.seeds[0] ?? 0,
     sampler: params.sampler,
     images: params.seeds.length,

@@ -83,7 +83,13 @@ async function renderOne(url: string, job: CreateJob): Promise<string> {
 }
 
 async function bareRound(bare: BareEngine, images: number): Promise<Round> {
-  const request = { prompt: PROMPT, negativePrompt: NEGATIVE_PROMPT, guidanceScale: GUIDANCE, ...COMMON };
+  const request = {
+    prompt: PROMPT,
+    negativePrompt: NEGATIVE_PROMPT,
+    guidanceScale: GUIDANCE,
+    guidanceRescale: 0,
+    ...COMMON,
+  };
   const requests = Array.from({ length: images }, (_, seed) => ({ ...request, seed }));
   const startedAt = performance.now();
   const steps = await bare.render(requests, BATCH_SIZE);

@@ -24,6 +24,7 @@ const REQUEST = {
   height: 128,
   steps: 20,
   guidanceScale: 4,
+  guidanceRescale: 0,
   seed: 1,
   sampler: 'euler',
 } as const;

@@ -20,6 +20,7 @@ export const StoredParams = Type.Object({
   height: Count,
   steps: Count,
   guidanceScale: Type.Number(),
+  guidanceRescale: Type.Number(),
   seeds: Type.Array(Type.Number()),
   sampler: Type.Enum(SAMPLER_NAMES),
   priority: Type.Enum(PRIORITIES),

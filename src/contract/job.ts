@@ -60,6 +60,14 @@ export const CreateJob = Type.Object(
         description: '1 or less turns guidance off, and a sample then costs half',
       }),
     ),
+    guidance_rescale: Type.Optional(
+      Type.Number({
+        minimum: 0,
+        maximum: 1,
+        default: JOB_DEFAULTS.guidanceRescale,
+        description: 'How far to take back the contrast that guidance adds; 0 is not at all',
+      }),
+    ),
     seed: Type.Optional(Seed),
     sampler: Type.Optional(
       Type.Enum(SAMPLER_NAMES, { default: JOB_DEFAULTS.sampler, description: 'See GET /v1/samplers' }),
@@ -88,6 +96,7 @@ export const EffectiveRequest = Type.Object(
     height: Type.Integer(),
     steps: Type.Integer(),
     guidance_scale: Type.Number(),
+    guidance_rescale: Type.Number(),
     seed: Type.Integer({ description: 'Of the first image' }),
     sampler: Type.Enum(SAMPLER_NAMES),
     images: Type.Integer(),

@@ -3,6 +3,7 @@ export const JOB_DEFAULTS = {
   negativePrompt: '',
   steps: 20,
   guidanceScale: 7.5,
+  guidanceRescale: 0,
   sampler: 'dpmpp_2m',
   images: 1,
   priority: 'normal',

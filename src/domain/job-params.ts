@@ -40,6 +40,7 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
     height: request.height ?? model.defaultHeight,
     steps,
     guidanceScale: request.guidance_scale ?? JOB_DEFAULTS.guidanceScale,
+    guidanceRescale: request.guidance_rescale ?? JOB_DEFAULTS.guidanceRescale,
     seeds: seedsFrom(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
     sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,

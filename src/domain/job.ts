@@ -33,6 +33,8 @@ export interface JobParams {
   readonly height: number;
   readonly steps: number;
   readonly guidanceScale: number;
+  /** 0 to 1: how much of the guided output is brought back to the deviation of the unguided one. */
+  readonly guidanceRescale: number;
   /** One seed per image. */
   readonly seeds: readonly number[];
   readonly sampler: SamplerName;

@@ -26,6 +26,7 @@ const body = fc.record(
     height: orAnything(fc.integer({ min: 64, max: 1_024 }).map((side) => side - (side % 8))),
     steps: orAnything(fc.integer({ min: 0, max: 151 })),
     guidance_scale: orAnything(fc.double({ min: -1, max: 51 })),
+    guidance_rescale: orAnything(fc.double({ min: -0.5, max: 1.5 })),
     seed: orAnything(fc.maxSafeNat()),
     sampler: orAnything(fc.constantFrom(...SAMPLER_NAMES)),
     images: orAnything(fc.integer({ min: 1, max: 9 })),

@@ -39,6 +39,7 @@ describe('POST /v1/jobs', () => {
       height: 64,
       steps: 20,
       guidance_scale: 7.5,
+      guidance_rescale: 0,
       sampler: 'dpmpp_2m',
       images: 3,
       priority: 'normal',

@@ -24,6 +24,7 @@ const BASE: SampleRequest = {
   height: 64,
   steps: 4,
   guidanceScale: 5,
+  guidanceRescale: 0,
   seed: 1,
   sampler: 'ddim',
 };
@@ -46,7 +47,7 @@ const MIXED: readonly SampleRequest[] = [
   { ...BASE, sampler: 'euler', steps: 1, seed: 6 },
   { ...BASE, seed: 7, sampler: 'dpmpp_2m', steps: 3, prompt: 'a purple sphere on a green floor by day' },
   { ...BASE, sampler: 'euler_a', steps: 4, seed: 8, prompt: 'a white pyramid' },
-  { ...BASE, sampler: 'unipc', steps: 5, seed: 9, negativePrompt: 'night' },
+  { ...BASE, sampler: 'unipc', steps: 5, guidanceRescale: 0.7, seed: 9, negativePrompt: 'night' },
   { ...BASE, sampler: 'lcm', steps: 3, guidanceScale: 1, seed: 10 },
   { ...BASE, sampler: 'dpmpp_2m_sde', steps: 4, guidanceScale: 2, seed: 1 },
   { ...BASE, sampler: 'ddpm', steps: 6, guidanceScale: 3, seed: 1, prompt: 'a yellow cone' },

@@ -121,6 +121,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       height: 64,
       steps: 4,
       guidanceScale: 4,
+      guidanceRescale: 0,
       seeds: [1],
       sampler: 'euler',
       priority: 'normal',

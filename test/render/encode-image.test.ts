@@ -19,6 +19,7 @@ function params(changes: Partial<JobParams> = {}): JobParams {
     height: 16,
     steps: 20,
     guidanceScale: 7.5,
+    guidanceRescale: 0,
     seeds: [1],
     sampler: 'dpmpp_2m',
     priority: 'normal',
@@ -68,6 +69,13 @@ describe('a PNG', () => {
   ] as const)('names the sampler %s as viewers know it', async (sampler, title) => {
     const { bytes } = await png({ sampler });
     expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain(`Sampler: ${title}, CFG`);
+  });
+
+  test('names the rescale of guidance where there is one', async () => {
+    const { bytes } = await png({ guidanceRescale: 0.7 });
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain(
+      'CFG scale: 7.5, CFG Rescale: 0.7, Seed: 1',
+    );
   });
 
   test('leaves the negative line out when there is none', async () => {

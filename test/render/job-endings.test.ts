@@ -51,6 +51,7 @@ async function renderedJob(): Promise<RunningJob> {
     height: 8,
     steps: 4,
     guidanceScale: 4,
+    guidanceRescale: 0,
     seeds: [5],
     sampler: 'euler',
     priority: 'normal',

@@ -18,6 +18,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
       height: 64,
       steps: 10,
       guidanceScale: 4,
+      guidanceRescale: 0,
       seeds,
       sampler: 'euler',
       priority: 'normal',

@@ -119,6 +119,7 @@ export function engineSample(
     height: 64,
     steps: 4,
     guidanceScale: 4,
+    guidanceRescale: 0,
     seed: 7,
     sampler: 'euler' as const,
     ...request,

@@ -12,6 +12,7 @@ export function someParams(changes: Partial<JobParams> = {}): JobParams {
     height: 64,
     steps: 4,
     guidanceScale: 7.5,
+    guidanceRescale: 0,
     seeds: [1, 2],
     sampler: 'ddim',
     priority: 'normal',

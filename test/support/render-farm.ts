@@ -114,6 +114,7 @@ const PARAMS: JobParams = {
   height: 64,
   steps: 4,
   guidanceScale: 4,
+  guidanceRescale: 0,
   seeds: [7],
   sampler: 'euler',
   priority: 'normal',

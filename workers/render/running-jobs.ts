@@ -160,6 +160,7 @@ function sampleOf(record: JobRecord, fence: number, image: { seed: number; n: nu
       height: params.height,
       steps: params.steps,
       guidanceScale: params.guidanceScale,
+      guidanceRescale: params.guidanceRescale,
       seed: image.seed,
       sampler: params.sampler,
     },

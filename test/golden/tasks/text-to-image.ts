@@ -24,7 +24,16 @@ const TEXT_CACHE_BYTES = 2 ** 20;
 const FILLED_IN = 'timestep_spacing taken as not given: made before the model was saved';
 
 export const textToImage: Task = {
-  keys: ['seeds', 'prompt', 'negative_prompt', 'height', 'width', 'num_inference_steps', 'guidance_scale'],
+  keys: [
+    'seeds',
+    'prompt',
+    'negative_prompt',
+    'height',
+    'width',
+    'num_inference_steps',
+    'guidance_scale',
+    'guidance_rescale',
+  ],
   async measure(golden) {
     const model = await loadModel(golden.modelFolder, { device: { kind: 'cpu' }, profile: 'lean' });
     try {
@@ -68,6 +77,7 @@ function sampleRequests({ request, sampler }: PipelineCase): SampleRequest[] {
     width: number(request['width']),
     steps: number(request['num_inference_steps']),
     guidanceScale: number(request['guidance_scale']),
+    guidanceRescale: number(request['guidance_rescale'] ?? 0),
   }));
 }
 

@@ -8,6 +8,7 @@
 import type { SamplerName } from '../../../src/contract/samplers.ts';
 import type { RawImage } from '../encode-image.ts';
 import type { LoadedModel } from './loaded-model.ts';
+import { guide } from './guidance.ts';
 import { withTextToImageRules } from './noise-schedule.ts';
 import { toRgb } from './rgb.ts';
 import { createSampler, ownSampler } from './samplers/create-sampler.ts';
@@ -24,6 +25,8 @@ export interface SampleRequest {
   readonly steps: number;
   /** Up to 1 there is no guidance: one row instead of two, and the negative prompt is not used. */
   readonly guidanceScale: number;
+  /** 0 to 1; without guidance it changes nothing. */
+  readonly guidanceRescale: number;
   readonly seed: number;
   readonly sampler: SamplerName;
 }
@@ -126,7 +129,7 @@ export async function stepBatch(model: LoadedModel, samples: readonly Sample[]):
       output.slice((row + i) * latentCount, (row + i + 1) * latentCount),
     );
     row += outputs.length;
-    advance(sample, guide(outputs, sample.request.guidanceScale));
+    advance(sample, guide(outputs, sample.request));
   }
 }
 
@@ -141,13 +144,6 @@ export async function decodeSample(model: LoadedModel, sample: Sample): Promise<
 /** The decoder's own output, `[3, H, W]` in about -1..1. */
 export function decodePlanes(model: LoadedModel, sample: Sample): Promise<Float32Array> {
   return model.decode(sample.latents, sample.latentSize.height, sample.latentSize.width);
-}
-
-/** Classifier-free guidance (Ho & Salimans 2022): away from the negative prompt, along the prompt. */
-function guide(outputs: readonly Float32Array[], scale: number): Float32Array {
-  const [first, prompted] = outputs;
-  if (prompted === undefined) return first!;
-  return first!.map((negative, i) => negative + scale * (prompted[i]! - negative));
 }
 
 function advance(sample: Sample, modelOutput: Float32Array): void {

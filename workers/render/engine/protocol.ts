@@ -34,6 +34,7 @@ const Sample = Type.Object({
     height: Count,
     steps: Count,
     guidanceScale: Type.Number(),
+    guidanceRescale: Type.Number(),
     seed: Count,
     sampler: Type.Enum(SAMPLER_NAMES),
   }),

@@ -23,6 +23,7 @@ export function generationText(params: JobParams, seed: number): string {
     `Steps: ${params.steps}`,
     `Sampler: ${SAMPLER_TITLES[params.sampler]}`,
     `CFG scale: ${params.guidanceScale}`,
+    ...(params.guidanceRescale === 0 ? [] : [`CFG Rescale: ${params.guidanceRescale}`]),
     `Seed: ${seed}`,
     `Size: ${params.width}x${params.height}`,
     `Model: ${params.model}`,
