@@ -60,6 +60,7 @@ function effectiveRequest(params: JobParams): JobView['request'] {
     steps: params.steps,
     guidance_scale: params.guidanceScale,
     guidance_rescale: params.guidanceRescale,
+    clip_skip: params.clipSkip,
     seed: params.seeds[0] ?? 0,
     sampler: params.sampler,
     images: params.seeds.length,

@@ -88,6 +88,7 @@ async function bareRound(bare: BareEngine, images: number): Promise<Round> {
     negativePrompt: NEGATIVE_PROMPT,
     guidanceScale: GUIDANCE,
     guidanceRescale: 0,
+    clipSkip: 0,
     ...COMMON,
   };
   const requests = Array.from({ length: images }, (_, seed) => ({ ...request, seed }));

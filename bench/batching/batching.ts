@@ -25,6 +25,7 @@ const REQUEST = {
   steps: 20,
   guidanceScale: 4,
   guidanceRescale: 0,
+  clipSkip: 0,
   seed: 1,
   sampler: 'euler',
 } as const;

@@ -21,6 +21,7 @@ export const StoredParams = Type.Object({
   steps: Count,
   guidanceScale: Type.Number(),
   guidanceRescale: Type.Number(),
+  clipSkip: Count,
   seeds: Type.Array(Type.Number()),
   sampler: Type.Enum(SAMPLER_NAMES),
   priority: Type.Enum(PRIORITIES),

@@ -68,6 +68,15 @@ export const CreateJob = Type.Object(
         description: 'How far to take back the contrast that guidance adds; 0 is not at all',
       }),
     ),
+    clip_skip: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        maximum: LIMITS.clipSkipMax,
+        default: JOB_DEFAULTS.clipSkip,
+        description:
+          'Last layers of the text encoder to leave out; the model must have more. 1 is "2" in A1111',
+      }),
+    ),
     seed: Type.Optional(Seed),
     sampler: Type.Optional(
       Type.Enum(SAMPLER_NAMES, { default: JOB_DEFAULTS.sampler, description: 'See GET /v1/samplers' }),
@@ -97,6 +106,7 @@ export const EffectiveRequest = Type.Object(
     steps: Type.Integer(),
     guidance_scale: Type.Number(),
     guidance_rescale: Type.Number(),
+    clip_skip: Type.Integer(),
     seed: Type.Integer({ description: 'Of the first image' }),
     sampler: Type.Enum(SAMPLER_NAMES),
     images: Type.Integer(),

@@ -4,6 +4,7 @@ export const JOB_DEFAULTS = {
   steps: 20,
   guidanceScale: 7.5,
   guidanceRescale: 0,
+  clipSkip: 0,
   sampler: 'dpmpp_2m',
   images: 1,
   priority: 'normal',

@@ -41,6 +41,7 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
     steps,
     guidanceScale: request.guidance_scale ?? JOB_DEFAULTS.guidanceScale,
     guidanceRescale: request.guidance_rescale ?? JOB_DEFAULTS.guidanceRescale,
+    clipSkip: request.clip_skip ?? JOB_DEFAULTS.clipSkip,
     seeds: seedsFrom(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
     sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,

@@ -35,6 +35,8 @@ export interface JobParams {
   readonly guidanceScale: number;
   /** 0 to 1: how much of the guided output is brought back to the deviation of the unguided one. */
   readonly guidanceRescale: number;
+  /** How many of the text encoder's last layers are left out. */
+  readonly clipSkip: number;
   /** One seed per image. */
   readonly seeds: readonly number[];
   readonly sampler: SamplerName;

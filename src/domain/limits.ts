@@ -8,6 +8,8 @@ export const LIMITS = {
   sideMultiple: 8,
   stepsMax: 150,
   guidanceScaleMax: 50,
+  /** Of the 23 layers of Stable Diffusion 2's text encoder one must stay; that of 1.x has 12. */
+  clipSkipMax: 22,
   /** Seeds travel as JSON numbers, so they must be exact doubles. */
   seedMax: Number.MAX_SAFE_INTEGER,
   imagesMax: 8,

@@ -27,6 +27,7 @@ const body = fc.record(
     steps: orAnything(fc.integer({ min: 0, max: 151 })),
     guidance_scale: orAnything(fc.double({ min: -1, max: 51 })),
     guidance_rescale: orAnything(fc.double({ min: -0.5, max: 1.5 })),
+    clip_skip: orAnything(fc.integer({ min: -1, max: 23 })),
     seed: orAnything(fc.maxSafeNat()),
     sampler: orAnything(fc.constantFrom(...SAMPLER_NAMES)),
     images: orAnything(fc.integer({ min: 1, max: 9 })),

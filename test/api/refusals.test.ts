@@ -53,6 +53,16 @@ describe('a body that does not fit', () => {
       { sampler: 'lcm', steps: 51 },
       { field: 'steps', value: 51, limit: 50, message: 'at most 50 with the sampler lcm' },
     ],
+    [
+      'all of the rescale and more',
+      { guidance_rescale: 1.1 },
+      { field: 'guidance_rescale', value: 1.1, limit: 1, message: 'at most 1' },
+    ],
+    [
+      'more skipped layers than there are',
+      { clip_skip: 23 },
+      { field: 'clip_skip', value: 23, limit: 22, message: 'at most 22' },
+    ],
     ['half a step', { steps: 1.5 }, { field: 'steps', value: 1.5, message: 'of type integer' }],
     ['an inexact seed', { seed: 2 ** 53 }, { field: 'seed', limit: LIMITS.seedMax, message: 'at most' }],
     ['a negative seed', { seed: -1 }, { field: 'seed', value: -1, limit: 0, message: 'at least 0' }],

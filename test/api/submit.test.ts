@@ -40,6 +40,7 @@ describe('POST /v1/jobs', () => {
       steps: 20,
       guidance_scale: 7.5,
       guidance_rescale: 0,
+      clip_skip: 0,
       sampler: 'dpmpp_2m',
       images: 3,
       priority: 'normal',

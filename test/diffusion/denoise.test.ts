@@ -25,6 +25,7 @@ const BASE: SampleRequest = {
   steps: 4,
   guidanceScale: 5,
   guidanceRescale: 0,
+  clipSkip: 0,
   seed: 1,
   sampler: 'ddim',
 };
@@ -46,7 +47,7 @@ const MIXED: readonly SampleRequest[] = [
   { ...BASE, sampler: 'pndm', steps: 1, guidanceScale: 3, seed: 2 ** 53 - 1, prompt: 'a sphere!' },
   { ...BASE, sampler: 'euler', steps: 1, seed: 6 },
   { ...BASE, seed: 7, sampler: 'dpmpp_2m', steps: 3, prompt: 'a purple sphere on a green floor by day' },
-  { ...BASE, sampler: 'euler_a', steps: 4, seed: 8, prompt: 'a white pyramid' },
+  { ...BASE, sampler: 'euler_a', steps: 4, clipSkip: 1, seed: 8, prompt: 'a white pyramid' },
   { ...BASE, sampler: 'unipc', steps: 5, guidanceRescale: 0.7, seed: 9, negativePrompt: 'night' },
   { ...BASE, sampler: 'lcm', steps: 3, guidanceScale: 1, seed: 10 },
   { ...BASE, sampler: 'dpmpp_2m_sde', steps: 4, guidanceScale: 2, seed: 1 },
@@ -159,6 +160,9 @@ describe('a sample', () => {
   it('is refused when a side, the steps or the seed cannot be followed', async () => {
     await expect(start({ width: 100 })).rejects.toThrow('The width is 100, but must be a multiple of 8');
     await expect(start({ height: 0 })).rejects.toThrow('The height is 0');
+    await expect(start({ clipSkip: 2 })).rejects.toThrow(
+      'clip_skip is 2, but must be a whole number from 0 to 1: the text encoder of txt2img has 2 layers',
+    );
     await expect(start({ steps: 0 })).rejects.toThrow('The number of steps is 0');
     await expect(start({ seed: -1 })).rejects.toThrow('The seed is -1');
   });
@@ -182,31 +186,40 @@ describe('the text cache', () => {
 
   it('encodes a text once, and knows it by its tokens', async () => {
     const texts = new TextCache(2 ** 20);
-    const first = await texts.rows(model, 'a red  cube');
-    expect(await texts.rows(model, 'A red cube')).toBe(first);
+    const first = await texts.rows(model, 'a red  cube', 0);
+    expect(await texts.rows(model, 'A red cube', 0)).toBe(first);
     expect([texts.hits, texts.misses]).toEqual([1, 1]);
+  });
+
+  it('does not mix the rows with and without the last layer', async () => {
+    const texts = new TextCache(2 ** 20);
+    const whole = await texts.rows(model, 'a red cube', 0);
+    const skipped = await texts.rows(model, 'a red cube', 1);
+    expect(skipped).not.toEqual(whole);
+    expect(await texts.rows(model, 'a red cube', 1)).toBe(skipped);
+    expect(await texts.rows(model, 'a red cube', 0)).toBe(whole);
   });
 
   it('does not mix the rows of different text encoders', async () => {
     const texts = new TextCache(2 ** 20);
-    await texts.rows(model, 'a cube');
+    await texts.rows(model, 'a cube', 0);
     const another = await loadModel(POCKET, { device: { kind: 'cpu' }, profile: 'lean' });
-    await texts.rows(another, 'a cube');
+    await texts.rows(another, 'a cube', 0);
     await another.release();
     expect(texts.misses).toBe(2);
   });
 
   it('stays within its bytes by dropping what was not used for longest', async () => {
-    const one = (await new TextCache(0).rows(model, '')).byteLength;
+    const one = (await new TextCache(0).rows(model, '', 0)).byteLength;
     const texts = new TextCache(2 * one);
-    for (const text of ['red', 'green', 'red', 'blue', 'red', 'green']) await texts.rows(model, text);
+    for (const text of ['red', 'green', 'red', 'blue', 'red', 'green']) await texts.rows(model, text, 0);
     expect([texts.hits, texts.misses]).toEqual([2, 4]);
     expect(texts.bytes).toBe(2 * one);
   });
 
   it('keeps nothing that is larger than its bytes', async () => {
     const texts = new TextCache(1);
-    await texts.rows(model, 'red');
+    await texts.rows(model, 'red', 0);
     expect(texts.bytes).toBe(0);
   });
 });

@@ -122,6 +122,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       steps: 4,
       guidanceScale: 4,
       guidanceRescale: 0,
+      clipSkip: 0,
       seeds: [1],
       sampler: 'euler',
       priority: 'normal',

@@ -23,7 +23,7 @@ describe('the pocket model', () => {
       baseChannels: 64,
     });
     expect(model.textEncoderDigest).toBe((await readModelFolder(POCKET)).componentDigests.text_encoder);
-    const hiddenStates = await model.encodeText(model.tokenize('a red circle'));
+    const hiddenStates = await model.encodeText(model.tokenize('a red circle'), 0);
     expect(hiddenStates).toHaveLength(77 * 96);
     const noise = await model.predictNoise({
       rows: 1,
@@ -70,7 +70,7 @@ describe('a model', () => {
     const hidden = await Promise.all(
       [single, half].map(async (path) => {
         const model = await loadModel(path, CPU);
-        const states = await model.encodeText(model.tokenize('a blue square'));
+        const states = await model.encodeText(model.tokenize('a blue square'), 0);
         await model.release();
         return states;
       }),
@@ -95,7 +95,7 @@ describe('a model', () => {
       await symlink(blob, join(path, `${file}.safetensors`));
     }
     const model = await loadModel(path, CPU);
-    expect(await model.encodeText(model.tokenize(''))).toHaveLength(77 * 32);
+    expect(await model.encodeText(model.tokenize(''), 0)).toHaveLength(77 * 32);
     await model.release();
   });
 

@@ -20,6 +20,7 @@ function params(changes: Partial<JobParams> = {}): JobParams {
     steps: 20,
     guidanceScale: 7.5,
     guidanceRescale: 0,
+    clipSkip: 0,
     seeds: [1],
     sampler: 'dpmpp_2m',
     priority: 'normal',
@@ -76,6 +77,11 @@ describe('a PNG', () => {
     expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain(
       'CFG scale: 7.5, CFG Rescale: 0.7, Seed: 1',
     );
+  });
+
+  test('counts skipped layers as the web UI does', async () => {
+    const { bytes } = await png({ clipSkip: 1 });
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain('Clip skip: 2, Version: Kiln');
   });
 
   test('leaves the negative line out when there is none', async () => {

@@ -52,6 +52,7 @@ async function renderedJob(): Promise<RunningJob> {
     steps: 4,
     guidanceScale: 4,
     guidanceRescale: 0,
+    clipSkip: 0,
     seeds: [5],
     sampler: 'euler',
     priority: 'normal',

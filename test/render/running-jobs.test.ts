@@ -19,6 +19,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
       steps: 10,
       guidanceScale: 4,
       guidanceRescale: 0,
+      clipSkip: 0,
       seeds,
       sampler: 'euler',
       priority: 'normal',

@@ -120,6 +120,7 @@ export function engineSample(
     steps: 4,
     guidanceScale: 4,
     guidanceRescale: 0,
+    clipSkip: 0,
     seed: 7,
     sampler: 'euler' as const,
     ...request,

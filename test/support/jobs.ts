@@ -13,6 +13,7 @@ export function someParams(changes: Partial<JobParams> = {}): JobParams {
     steps: 4,
     guidanceScale: 7.5,
     guidanceRescale: 0,
+    clipSkip: 0,
     seeds: [1, 2],
     sampler: 'ddim',
     priority: 'normal',

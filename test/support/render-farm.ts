@@ -115,6 +115,7 @@ const PARAMS: JobParams = {
   steps: 4,
   guidanceScale: 4,
   guidanceRescale: 0,
+  clipSkip: 0,
   seeds: [7],
   sampler: 'euler',
   priority: 'normal',

@@ -161,6 +161,7 @@ function sampleOf(record: JobRecord, fence: number, image: { seed: number; n: nu
       steps: params.steps,
       guidanceScale: params.guidanceScale,
       guidanceRescale: params.guidanceRescale,
+      clipSkip: params.clipSkip,
       seed: image.seed,
       sampler: params.sampler,
     },

@@ -24,7 +24,10 @@ export const textEncoders: Kind = {
     const io = await openIo(folder);
     const inputs = async (): Promise<Feeds> => {
       const { dims, data } = await readInt64(io, 'input_ids');
-      return { input_ids: { dims, data: Int32Array.from(data, Number) } };
+      return {
+        input_ids: { dims, data: Int32Array.from(data, Number) },
+        clip_skip: { dims: [], data: Int32Array.of(0) },
+      };
     };
     return [
       networkCase({ name: entry, folder, network: 'text_encoder', io, inputs, output: 'last_hidden_state' }),

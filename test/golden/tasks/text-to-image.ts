@@ -33,6 +33,7 @@ export const textToImage: Task = {
     'num_inference_steps',
     'guidance_scale',
     'guidance_rescale',
+    'clip_skip',
   ],
   async measure(golden) {
     const model = await loadModel(golden.modelFolder, { device: { kind: 'cpu' }, profile: 'lean' });
@@ -78,6 +79,7 @@ function sampleRequests({ request, sampler }: PipelineCase): SampleRequest[] {
     steps: number(request['num_inference_steps']),
     guidanceScale: number(request['guidance_scale']),
     guidanceRescale: number(request['guidance_rescale'] ?? 0),
+    clipSkip: number(request['clip_skip'] ?? 0),
   }));
 }
 

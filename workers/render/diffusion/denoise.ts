@@ -27,6 +27,8 @@ export interface SampleRequest {
   readonly guidanceScale: number;
   /** 0 to 1; without guidance it changes nothing. */
   readonly guidanceRescale: number;
+  /** How many of the text encoder's last layers to leave out. */
+  readonly clipSkip: number;
   readonly seed: number;
   readonly sampler: SamplerName;
 }
@@ -79,7 +81,7 @@ export async function startSample(
   // 2. What to paint: text rows, in the order of the UNet's rows.
   const rowTexts = guidanceScale > 1 ? [negativePrompt, prompt] : [prompt];
   const textRows: Float32Array[] = [];
-  for (const text of rowTexts) textRows.push(await texts.rows(model, text));
+  for (const text of rowTexts) textRows.push(await texts.rows(model, text, request.clipSkip));
 
   // 3. The noise to start from: a generator per image, so that no image depends on another's draws.
   const random = new TorchRandom(request.seed);

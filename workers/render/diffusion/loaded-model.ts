@@ -23,6 +23,7 @@ export interface LoadedModel {
   readonly name: string;
   /** Digest of the text encoder's files: text rows are cached under it. */
   readonly textEncoderDigest: string;
+  readonly textEncoderLayers: number;
   readonly inChannels: number;
   readonly latentChannels: number;
   /** Pixels per latent cell and side: 8 for the f8 VAE. */
@@ -33,8 +34,11 @@ export interface LoadedModel {
   readonly noiseSchedule: NoiseScheduleConfig;
   /** Token ids, always 77 of them. */
   tokenize(text: string): Int32Array;
-  /** ids `[77]` -> last hidden state `[77, crossAttentionDim]`. */
-  encodeText(ids: Int32Array): Promise<Float32Array>;
+  /**
+   * ids `[77]` -> hidden state `[77, crossAttentionDim]` after all layers but the last `clipSkip`, normed.
+   * `clipSkip`: 0 to `textEncoderLayers` - 1.
+   */
+  encodeText(ids: Int32Array, clipSkip: number): Promise<Float32Array>;
   /** -> model output `[B, 4, h, w]`. */
   predictNoise(input: UnetInput): Promise<Float32Array>;
   /** Latents `[4, h, w]` as the sampler left them (scaled) -> RGB in about -1..1, `[3, H, W]`. */

@@ -1,7 +1,10 @@
 /** Text rows by what they were made of, so that a prompt (and above all the empty one) is encoded once. */
 import type { LoadedModel } from './loaded-model.ts';
 
-export type TextEncoding = Pick<LoadedModel, 'textEncoderDigest' | 'tokenize' | 'encodeText'>;
+export type TextEncoding = Pick<
+  LoadedModel,
+  'name' | 'textEncoderDigest' | 'textEncoderLayers' | 'tokenize' | 'encodeText'
+>;
 
 export class TextCache {
   readonly #maxBytes: number;
@@ -29,10 +32,14 @@ export class TextCache {
     return this.#bytes;
   }
 
-  /** text -> `[77, crossAttentionDim]`, shared: the caller must not write to it. Rejects when the encoder fails. */
-  async rows(model: TextEncoding, text: string): Promise<Float32Array> {
+  /**
+   * text -> `[77, crossAttentionDim]`, shared: the caller must not write to it. Rejects when the encoder fails or has
+   * no layer left after the last `clipSkip` are left out.
+   */
+  async rows(model: TextEncoding, text: string, clipSkip: number): Promise<Float32Array> {
+    refuseMissingLayer(model, clipSkip);
     const ids = model.tokenize(text);
-    const key = `${model.textEncoderDigest}:${ids.join()}`;
+    const key = `${model.textEncoderDigest}:${clipSkip}:${ids.join()}`;
     const known = this.#rows.get(key);
     if (known !== undefined) {
       this.#hits++;
@@ -41,7 +48,7 @@ export class TextCache {
       return known;
     }
     this.#misses++;
-    const rows = await model.encodeText(ids);
+    const rows = await model.encodeText(ids, clipSkip);
     this.#keep(key, rows);
     return rows;
   }
@@ -61,4 +68,12 @@ export class TextCache {
     this.#bytes -= this.#rows.get(key)?.byteLength ?? 0;
     this.#rows.delete(key);
   }
+}
+
+function refuseMissingLayer({ name, textEncoderLayers: layers }: TextEncoding, clipSkip: number): void {
+  if (Number.isInteger(clipSkip) && clipSkip >= 0 && clipSkip < layers) return;
+  throw new RangeError(
+    `clip_skip is ${clipSkip}, but must be a whole number from 0 to ${layers - 1}: ` +
+      `the text encoder of ${name} has ${layers} layers`,
+  );
 }

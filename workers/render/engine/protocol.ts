@@ -35,6 +35,7 @@ const Sample = Type.Object({
     steps: Count,
     guidanceScale: Type.Number(),
     guidanceRescale: Type.Number(),
+    clipSkip: Count,
     seed: Count,
     sampler: Type.Enum(SAMPLER_NAMES),
   }),

@@ -27,6 +27,8 @@ export function generationText(params: JobParams, seed: number): string {
     `Seed: ${seed}`,
     `Size: ${params.width}x${params.height}`,
     `Model: ${params.model}`,
+    // The web UI counts the layer it stops at, so its 1 is to skip none, and goes unsaid.
+    ...(params.clipSkip === 0 ? [] : [`Clip skip: ${params.clipSkip + 1}`]),
     'Version: Kiln',
   ];
   const negative = params.negativePrompt === '' ? [] : [`Negative prompt: ${params.negativePrompt}`];

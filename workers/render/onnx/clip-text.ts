@@ -4,7 +4,7 @@
  * ViT-L/14 one (quick_gelu), SD2 the OpenCLIP ViT-H/14 one (gelu) with its last layer already dropped.
  */
 import { ConfigReader } from './config-reader.ts';
-import { float, GraphBuilder } from './graph.ts';
+import { float, GraphBuilder, int } from './graph.ts';
 import type { Graph, Value } from './graph.ts';
 import { attention, layerNorm, linear } from './layers.ts';
 import type { TensorNaming } from './weights.ts';
@@ -45,17 +45,30 @@ export function parseClipTextConfig(json: unknown, where: string): ClipTextConfi
   };
 }
 
-/** `input_ids i32[B, positions] -> last_hidden_state f32[B, positions, hiddenSize]` */
+/**
+ * `input_ids i32[B, positions], clip_skip i32[] -> last_hidden_state f32[B, positions, hiddenSize]`
+ *
+ * `clip_skip`, below the number of layers, says how many of the last ones to leave out before the final norm. All
+ * layers are computed whatever it is: the choice among their results costs nothing beside them, and one session
+ * serves every choice.
+ */
 export function clipTextGraph(config: ClipTextConfig): Graph {
   const { hiddenSize, positions, vocabSize, epsilon } = config;
   const g = new GraphBuilder('clip_text');
   const ids = g.input('input_ids', 'int32', ['B', positions]);
+  const skip = g.input('clip_skip', 'int32', []);
   const embeddings = 'text_model.embeddings';
   const tokenTable = g.parameter(`${embeddings}.token_embedding.weight`, [vocabSize, hiddenSize]);
   const positionTable = g.parameter(`${embeddings}.position_embedding.weight`, [positions, hiddenSize]);
   let h = g.node('Add', [g.node('Gather', [tokenTable, ids]), positionTable]);
-  for (let i = 0; i < config.layers; i++) h = encoderLayer(g, h, `text_model.encoder.layers.${i}`, config);
-  const last = layerNorm(g, h, 'text_model.final_layer_norm', { channels: hiddenSize, epsilon });
+  const lastFirst: Value[] = [];
+  for (let i = 0; i < config.layers; i++) {
+    h = encoderLayer(g, h, `text_model.encoder.layers.${i}`, config);
+    lastFirst.unshift(g.node('Unsqueeze', [h, g.int64s([0])]));
+  }
+  const stacked = g.node('Concat', lastFirst, { axis: int(0) });
+  const chosen = g.node('Gather', [stacked, skip], { axis: int(0) });
+  const last = layerNorm(g, chosen, 'text_model.final_layer_norm', { channels: hiddenSize, epsilon });
   g.output('last_hidden_state', last, ['B', positions, hiddenSize]);
   return g.build();
 }

@@ -43,6 +43,7 @@ export async function loadModel(dir: string, options: LoadOptions): Promise<Load
   return {
     name: folder.name,
     textEncoderDigest: folder.componentDigests.text_encoder,
+    textEncoderLayers: textEncoder.config.layers,
     inChannels: unet.config.inChannels,
     latentChannels,
     latentScale,
@@ -50,8 +51,11 @@ export async function loadModel(dir: string, options: LoadOptions): Promise<Load
     baseChannels: unet.config.down[0]!.channels,
     noiseSchedule,
     tokenize: (text) => tokenizer.encode(text),
-    encodeText: (ids) =>
-      sessions.textEncoder.run({ input_ids: { data: ids, dims: [1, textEncoder.config.positions] } }),
+    encodeText: (ids, clipSkip) =>
+      sessions.textEncoder.run({
+        input_ids: { data: ids, dims: [1, textEncoder.config.positions] },
+        clip_skip: { data: Int32Array.of(clipSkip), dims: [] },
+      }),
     predictNoise: noisePredictor(sessions.unet, {
       ...unet.config,
       positions: textEncoder.config.positions,
