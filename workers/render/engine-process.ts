@@ -4,7 +4,10 @@ import { fileURLToPath } from 'node:url';
 import { parseEvent, type Doing, type EngineCommand, type EngineEvent } from './engine/protocol.ts';
 
 export interface EngineExit {
-  /** Samples that the engine was working on; empty when it was between two pieces of work. */
+  /**
+   * Samples of the piece of work under way, or of the last one: what crashes right after it is blamed on it too, or a
+   * job that spoils the engine's memory could kill one engine after the other for ever.
+   */
   readonly aboard: readonly string[];
   readonly doing: Doing | null;
   /** Exit code or signal. */
@@ -34,7 +37,7 @@ export class EngineProcess {
     });
     this.#child.on('message', (message) => {
       const event = parseEvent(message);
-      this.#busyWith = event.kind === 'aboard' ? { aboard: event.ids, doing: event.doing } : NOBODY;
+      if (event.kind === 'aboard') this.#busyWith = { aboard: event.ids, doing: event.doing };
       onEvent(event);
     });
   }
