@@ -247,6 +247,7 @@ describe('when Redis is killed and started again', () => {
     expect(await committing).toBe('committed');
     expect(await puller.renew([job!])).toEqual([]);
     await puller.complete(job!);
+    await ready(api);
     expect(await lanes.has(ref, LANE)).toBe(false);
   });
 });
