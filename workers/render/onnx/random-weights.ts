@@ -1,6 +1,6 @@
 /**
  * Random checkpoints for tests and benches, from the same walk that reads real ones: any config, any size,
- * written as fast as the disk takes it. Weights ~ N(0, 0.02), norms are the identity, biases 0, so a network of
+ * written as fast as the disk takes it. Weights ~ N(0, 0.02) unless told otherwise, norms are the identity, biases 0, so a network of
  * any depth stays finite.
  */
 import { open } from 'node:fs/promises';
@@ -9,13 +9,15 @@ import type { Parameter } from './graph.ts';
 import { floatToHalf } from './half.ts';
 import { LENGTH_PREFIX_BYTES } from './safetensors-header.ts';
 
-const STANDARD_DEVIATION = 0.02;
+const DEVIATION = 0.02;
 /** Values are slices of one pool. Its size is prime, so tensors of round sizes do not repeat each other. */
 const POOL_VALUES = 65_521;
 
 export interface RandomWeightsOptions {
   readonly seed: number;
   readonly dtype: 'F32' | 'F16';
+  /** Standard deviation of the weights; 0.02 keeps wide networks calm, narrow ones need more to show their input. */
+  readonly deviation?: number;
 }
 
 /** Writes a safetensors file with all `parameters`. The same options give the same bytes. */
@@ -27,7 +29,7 @@ export async function writeRandomWeights(
   const handle = await open(path, 'w');
   try {
     await handle.write(encodeHeader(parameters, options.dtype));
-    const pool = encode(normalPool(options.seed), options.dtype);
+    const pool = encode(normalPool(options), options.dtype);
     let position = 0;
     for (const { init, dims } of parameters) {
       const count = countOf(dims);
@@ -76,7 +78,7 @@ function encode(values: Float64Array, dtype: RandomWeightsOptions['dtype']): Flo
 }
 
 /** Box and Muller 1958, on a 32-bit xorshift (Marsaglia 2003). */
-function normalPool(seed: number): Float64Array {
+function normalPool({ seed, deviation = DEVIATION }: RandomWeightsOptions): Float64Array {
   let state = (seed ^ 0x9e37_79b9) >>> 0 || 1;
   const uniform = (): number => {
     state ^= state << 13;
@@ -86,7 +88,7 @@ function normalPool(seed: number): Float64Array {
   };
   return Float64Array.from({ length: POOL_VALUES }, () => {
     const radius = Math.sqrt(-2 * Math.log(uniform()));
-    return STANDARD_DEVIATION * radius * Math.cos(2 * Math.PI * uniform());
+    return deviation * radius * Math.cos(2 * Math.PI * uniform());
   });
 }
 
