@@ -91,6 +91,7 @@ async function guidedStep(
     sample: waves(2 * config.inChannels * cells * cells),
     timesteps: Float32Array.of(500, 500),
     hiddenStates: waves(2 * POSITIONS * config.crossAttentionDim),
+    classLabels: null,
   };
   const [started, cpuBefore] = [performance.now(), process.cpuUsage()];
   const output = await predict(input);

@@ -78,6 +78,7 @@ async function openUnet({ folder, profile, threads }: Setting): Promise<OpenUnet
       sample: join32(rows.map((row) => normal(row + 1, config.inChannels * height * width))),
       timesteps: Float32Array.from(rows, (row) => 999 / (1 + 2.3 * row)),
       hiddenStates: join32(rows.map((row) => normal(row + 100, 77 * config.crossAttentionDim))),
+      classLabels: null,
     }),
   };
 }

@@ -2,7 +2,6 @@
 import { dirname } from 'node:path';
 import type { LoadedModel } from '../diffusion/loaded-model.ts';
 import { ClipTokenizer } from '../diffusion/tokenizer.ts';
-import { ModelError } from './errors.ts';
 import type { Graph } from './graph.ts';
 import { readModelFolder } from './model-folder.ts';
 import type { ModelFolderOptions } from './model-folder.ts';
@@ -32,16 +31,18 @@ export async function loadModel(dir: string, options: LoadOptions): Promise<Load
   const tokenizer = await ClipTokenizer.fromFolder(folder.tokenizerFolder);
   const plan = planModel(folder, tokenizer);
   const { textEncoder, unet, vae } = plan;
-  if (unet.config.classes !== undefined)
-    throw new ModelError(
-      `${unet.files.configPath}: "num_class_embeds": a UNet with classes cannot be run yet`,
-    );
   const noiseSchedule = await readNoiseSchedule(folder.noiseSchedulePath);
   const profile = folder.bytes <= ALWAYS_FAST_BYTES ? 'fast' : options.profile;
   const sessions = await openSessions(plan, { ...options, profile });
   const { latentChannels, latentScale, scalingFactor } = vae.config;
   return {
     name: folder.name,
+    kinds: folder.kinds,
+    vaeDigest: folder.componentDigests.vae,
+    scalingFactor,
+    depth: null,
+    lowResSchedule: null,
+    maxNoiseLevel: null,
     textEncoderDigest: folder.componentDigests.text_encoder,
     textEncoderLayers: textEncoder.config.layers,
     inChannels: unet.config.inChannels,
@@ -68,6 +69,10 @@ export async function loadModel(dir: string, options: LoadOptions): Promise<Load
           dims: [1, latentChannels, height, width],
         },
       }),
+    encode: (pixels, height, width) =>
+      sessions.encoder.run({
+        sample: { data: pixels, dims: [1, vae.config.imageChannels, height, width] },
+      }),
     release: () => releaseAll(Object.values(sessions)),
   };
 }
@@ -76,6 +81,7 @@ interface Sessions {
   readonly textEncoder: Session;
   readonly unet: Session;
   readonly decoder: Session;
+  readonly encoder: Session;
 }
 
 async function openSessions(plan: ModelPlan, options: SessionOptions): Promise<Sessions> {
@@ -93,6 +99,7 @@ async function openSessions(plan: ModelPlan, options: SessionOptions): Promise<S
       textEncoder: await openOne(plan.textEncoder, plan.textEncoder.graphs.encoder),
       unet: await openOne(plan.unet, plan.unet.graphs.unet),
       decoder: await openOne(plan.vae, plan.vae.graphs.decoder),
+      encoder: await openOne(plan.vae, plan.vae.graphs.encoder),
     };
   } catch (error) {
     await releaseAll(opened);

@@ -8,7 +8,7 @@
  * to be mapped in place that costs nothing at 512x512 and under 10 % at 256x256, since one row fills the cores.
  */
 import type { UnetInput } from '../diffusion/loaded-model.ts';
-import type { Session } from './session.ts';
+import type { Feed, Session } from './session.ts';
 
 export interface NoisePredictorOptions {
   readonly inChannels: number;
@@ -17,19 +17,32 @@ export interface NoisePredictorOptions {
   /** Token positions per text. */
   readonly positions: number;
   readonly rowByRow: boolean;
+  /** Rows of the table of class embeddings; absent for a UNet that has none. */
+  readonly classes?: number;
 }
 
 export type NoisePredictor = (input: UnetInput) => Promise<Float32Array>;
 
 export function noisePredictor(session: Session, options: NoisePredictorOptions): NoisePredictor {
   const { inChannels, outChannels, crossAttentionDim, positions } = options;
-  const predict: NoisePredictor = ({ rows, height, width, sample, timesteps, hiddenStates }) =>
+  const predict: NoisePredictor = async ({ rows, height, width, ...input }) =>
     session.run({
-      sample: { data: sample, dims: [rows, inChannels, height, width] },
-      timestep: { data: timesteps, dims: [rows] },
-      encoder_hidden_states: { data: hiddenStates, dims: [rows, positions, crossAttentionDim] },
+      sample: { data: input.sample, dims: [rows, inChannels, height, width] },
+      timestep: { data: input.timesteps, dims: [rows] },
+      encoder_hidden_states: { data: input.hiddenStates, dims: [rows, positions, crossAttentionDim] },
+      ...classFeed(input.classLabels, options.classes),
     });
   return options.rowByRow ? (input) => eachRow(predict, input, outChannels) : predict;
+}
+
+/** @throws RangeError for labels where the UNet has none, the other way round, and a label without a row */
+function classFeed(labels: Int32Array | null, classes: number | undefined): Record<string, Feed> {
+  if (labels === null && classes === undefined) return {};
+  if (labels === null) throw new RangeError(`the UNet wants one of ${classes} class labels for each row`);
+  if (classes === undefined) throw new RangeError('the UNet has no class embeddings, so it takes no labels');
+  const foreign = labels.find((label) => label < 0 || label >= classes);
+  if (foreign !== undefined) throw new RangeError(`class label ${foreign} is not in 0..${classes - 1}`);
+  return { class_labels: { data: BigInt64Array.from(labels, BigInt), dims: [labels.length] } };
 }
 
 async function eachRow(
@@ -49,6 +62,7 @@ async function eachRow(
       sample: rowOf(input.sample, row),
       timesteps: rowOf(input.timesteps, row),
       hiddenStates: rowOf(input.hiddenStates, row),
+      classLabels: input.classLabels === null ? null : input.classLabels.subarray(row, row + 1),
     });
     outputs.set(output, row * output.length);
   }
