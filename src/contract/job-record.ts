@@ -1,7 +1,8 @@
 /**
  * The shapes of `src/domain/job.ts` as schemas: what stored JSON must look like to be taken as a job again, whether it
  * comes from the record in Redis or from `job.json` in the object store. `src/job-json.ts` proves both to be the same.
- * Unknown fields pass, so that an older process can read what a newer one wrote.
+ * Unknown fields pass, so that an older process can read what a newer one wrote. Optional fields are those that older
+ * ones did not write.
  */
 import { Type } from 'typebox';
 import { SAMPLER_NAMES } from './samplers.ts';
@@ -10,9 +11,9 @@ import { JOB_STATES } from '../domain/job-state.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const OptionalTime = Type.Union([Type.Integer(), Type.Null()]);
+const Sampler = Type.Enum(SAMPLER_NAMES);
 
-export const StoredParams = Type.Object({
-  kind: Type.Literal('txt2img'),
+const COMMON = {
   model: Type.String(),
   prompt: Type.String(),
   negativePrompt: Type.String(),
@@ -22,8 +23,9 @@ export const StoredParams = Type.Object({
   guidanceScale: Type.Number(),
   guidanceRescale: Type.Number(),
   clipSkip: Count,
+  eta: Type.Optional(Type.Number()),
   seeds: Type.Array(Type.Number()),
-  sampler: Type.Enum(SAMPLER_NAMES),
+  sampler: Sampler,
   priority: Type.Enum(PRIORITIES),
   output: Type.Object({ format: Type.Enum(OUTPUT_FORMATS), quality: Type.Number() }),
   // Plain JSON Schema: a TypeBox record would match its keys by `.*`, which no key with a line feed fits.
@@ -31,33 +33,81 @@ export const StoredParams = Type.Object({
     type: 'object',
     additionalProperties: { type: 'string' },
   }),
+};
+
+const StoredUpscaleStage = Type.Object({
+  model: Type.String(),
+  steps: Count,
+  guidanceScale: Type.Number(),
+  noiseLevel: Count,
+  sampler: Sampler,
+});
+
+/** By kind. */
+export const STORED_PARAMS = {
+  txt2img: Type.Object({
+    ...COMMON,
+    kind: Type.Literal('txt2img'),
+    upscale: Type.Optional(Type.Union([StoredUpscaleStage, Type.Null()])),
+  }),
+  img2img: Type.Object({
+    ...COMMON,
+    kind: Type.Literal('img2img'),
+    image: Type.String(),
+    strength: Type.Number(),
+  }),
+  depth: Type.Object({
+    ...COMMON,
+    kind: Type.Literal('depth'),
+    image: Type.String(),
+    strength: Type.Number(),
+    depthMap: Type.Union([Type.String(), Type.Null()]),
+    returnDepthMap: Type.Boolean(),
+  }),
+  inpaint: Type.Object({
+    ...COMMON,
+    kind: Type.Literal('inpaint'),
+    image: Type.String(),
+    mask: Type.String(),
+    strength: Type.Number(),
+    overlay: Type.Boolean(),
+    cropPadding: Type.Union([Count, Type.Null()]),
+  }),
+  upscale: Type.Object({
+    ...COMMON,
+    kind: Type.Literal('upscale'),
+    image: Type.String(),
+    noiseLevel: Count,
+  }),
+};
+
+const StoredImage = Type.Object({
+  n: Count,
+  key: Type.String(),
+  seed: Type.Number(),
+  width: Count,
+  height: Count,
+  bytes: Count,
+  sha256: Type.String(),
+  contentType: Type.String(),
 });
 
 export const StoredResult = Type.Object({
-  images: Type.Array(
-    Type.Object({
-      n: Count,
-      key: Type.String(),
-      seed: Type.Number(),
-      width: Count,
-      height: Count,
-      bytes: Count,
-      sha256: Type.String(),
-      contentType: Type.String(),
-    }),
-  ),
+  images: Type.Array(StoredImage),
   averageBatch: Type.Number(),
+  depthMap: Type.Optional(Type.Union([StoredImage, Type.Null()])),
 });
 
 export const StoredFailure = Type.Object({ code: Type.String(), message: Type.String() });
 
+/** `params` and `result` have shapes of their own: above. */
 export const StoredRecord = Type.Object({
   tenant: Type.String(),
   id: Type.String(),
   state: Type.Enum(JOB_STATES),
   fence: Count,
   lane: Type.String(),
-  params: StoredParams,
+  params: Type.Unknown(),
   createdAt: Type.Integer(),
   startedAt: OptionalTime,
   finishedAt: OptionalTime,
@@ -70,6 +120,6 @@ export const StoredRecord = Type.Object({
     etaSeconds: Type.Union([Type.Number(), Type.Null()]),
   }),
   worker: Type.Union([Type.String(), Type.Null()]),
-  result: Type.Union([StoredResult, Type.Null()]),
+  result: Type.Unknown(),
   failure: Type.Union([StoredFailure, Type.Null()]),
 });

@@ -1,6 +1,6 @@
 /** What a caller sends to make a job, and what every answer about a job looks like. */
 import { Type, type Static } from 'typebox';
-import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
+import { JOB_KINDS, OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
 import { JOB_DEFAULTS } from '../domain/job-defaults.ts';
 import { JOB_STATES } from '../domain/job-state.ts';
 import { LIMITS } from '../domain/limits.ts';
@@ -97,7 +97,7 @@ export type CreateJob = Static<typeof CreateJob>;
 /** A request with every default filled in: itself a valid request that makes the same images again. */
 export const EffectiveRequest = Type.Object(
   {
-    kind: JobKind,
+    kind: Type.Enum(JOB_KINDS),
     prompt: Type.String(),
     negative_prompt: Type.String(),
     model: Type.String(),

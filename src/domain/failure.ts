@@ -5,6 +5,7 @@ export const FAILURE_CODES = [
   'numeric_failure',
   'model_broken',
   'request_refused',
+  'input_missing',
   'out_of_memory',
   'store_failed',
   'render_failed',
@@ -23,6 +24,8 @@ const MAY_PASS: Readonly<Record<FailureCode, boolean>> = {
   model_broken: false,
   /** The model cannot render such a request, for example at this size. */
   request_refused: false,
+  /** An input image of the job is no longer in the object store. */
+  input_missing: false,
   /** The device could not hold one image of this size: others may have filled it. */
   out_of_memory: true,
   /** The image could not be written to the object store. */

@@ -42,6 +42,8 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
     guidanceScale: request.guidance_scale ?? JOB_DEFAULTS.guidanceScale,
     guidanceRescale: request.guidance_rescale ?? JOB_DEFAULTS.guidanceRescale,
     clipSkip: request.clip_skip ?? JOB_DEFAULTS.clipSkip,
+    eta: 0,
+    upscale: null,
     seeds: seedsFrom(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
     sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,

@@ -2,6 +2,9 @@
 import type { SamplerName } from '../contract/samplers.ts';
 import type { JobState } from './job-state.ts';
 
+export const JOB_KINDS = ['txt2img', 'img2img', 'depth', 'inpaint', 'upscale'] as const;
+export type JobKind = (typeof JOB_KINDS)[number];
+
 export const DEFAULT_TENANT = 'default';
 
 export const PRIORITIES = ['interactive', 'normal', 'bulk'] as const;
@@ -23,12 +26,19 @@ export interface JobRef {
   readonly id: string;
 }
 
+/** An image in the object store: `up_` and the SHA-256, in hex, of its canonical PNG. */
+export type InputId = string;
+
 /** A request after every default is filled and every limit checked. Stored once, as JSON, in the record. */
-export interface JobParams {
-  readonly kind: 'txt2img';
+interface CommonParams {
   readonly model: string;
   readonly prompt: string;
   readonly negativePrompt: string;
+  /**
+   * Pixels of the image that the UNet's latents stand for. That is the size of the output, except: with `cropPadding`
+   * it is the size to work at, and the output has that of the input; with an `upscale` stage the output is 4 times as
+   * large. Of the kind `upscale` it is the output, 4 times the low-resolution image.
+   */
   readonly width: number;
   readonly height: number;
   readonly steps: number;
@@ -37,6 +47,8 @@ export interface JobParams {
   readonly guidanceRescale: number;
   /** How many of the text encoder's last layers are left out. */
   readonly clipSkip: number;
+  /** 0 to 1: noise that DDIM adds on the way. 0 with every other sampler. */
+  readonly eta: number;
   /** One seed per image. */
   readonly seeds: readonly number[];
   readonly sampler: SamplerName;
@@ -44,6 +56,57 @@ export interface JobParams {
   readonly output: { readonly format: OutputFormat; readonly quality: number };
   readonly metadata: Readonly<Record<string, string>>;
 }
+
+/** The second of two stages: enlarges the first stage's image 4 times, with the same prompt and seed. */
+export interface UpscaleStage {
+  readonly model: string;
+  readonly steps: number;
+  readonly guidanceScale: number;
+  readonly noiseLevel: number;
+  readonly sampler: SamplerName;
+}
+
+export interface Txt2ImgParams extends CommonParams {
+  readonly kind: 'txt2img';
+  readonly upscale: UpscaleStage | null;
+}
+
+export interface Img2ImgParams extends CommonParams {
+  readonly kind: 'img2img';
+  readonly image: InputId;
+  /** Above 0, to 1: the share of the steps that are run, on the image with as much noise. */
+  readonly strength: number;
+}
+
+export interface DepthParams extends CommonParams {
+  readonly kind: 'depth';
+  readonly image: InputId;
+  readonly strength: number;
+  /** Null: the model estimates it from the image. */
+  readonly depthMap: InputId | null;
+  readonly returnDepthMap: boolean;
+}
+
+export interface InpaintParams extends CommonParams {
+  readonly kind: 'inpaint';
+  readonly image: InputId;
+  /** White is repainted. */
+  readonly mask: InputId;
+  readonly strength: number;
+  /** The pixels outside the mask are put back over the result. */
+  readonly overlay: boolean;
+  /** Pixels round the mask to work on, and on no more; null works on the whole image. */
+  readonly cropPadding: number | null;
+}
+
+export interface UpscaleParams extends CommonParams {
+  readonly kind: 'upscale';
+  readonly image: InputId;
+  /** Noise added to the low-resolution image: a step of the model's own schedule, most often 0 to 350. */
+  readonly noiseLevel: number;
+}
+
+export type JobParams = Txt2ImgParams | Img2ImgParams | DepthParams | InpaintParams | UpscaleParams;
 
 export interface RenderedImage {
   readonly n: number;
@@ -60,6 +123,8 @@ export interface JobResult {
   readonly images: readonly RenderedImage[];
   /** Mean number of samples in the UNet calls that made this job. */
   readonly averageBatch: number;
+  /** The depth map that a `depth` job asked to have back, with n = 0. */
+  readonly depthMap: RenderedImage | null;
 }
 
 /** Why a job ended in `failed`, in words its owner understands. Codes are listed in `failure.ts`. */

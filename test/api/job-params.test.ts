@@ -39,6 +39,8 @@ describe('toJobParams', () => {
       guidanceScale: 7.5,
       guidanceRescale: 0,
       clipSkip: 0,
+      eta: 0,
+      upscale: null,
       seeds: [42],
       sampler: 'dpmpp_2m',
       priority: 'normal',

@@ -105,7 +105,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     const id = await submit();
     const fence = await worker.claim(id);
     expect(jobOf(await api.post(`/v1/jobs/${id}/cancel`)).state).toBe('cancelled');
-    const result = { images: [], averageBatch: 1 };
+    const result = { images: [], averageBatch: 1, depthMap: null };
     expect(await api.parts.records.commit(refOf(id), fence, result)).toBe('stale');
   });
 
@@ -206,7 +206,12 @@ describe('a job whose record has expired', () => {
 
     // What the courier leaves behind: the record at its end, read from any job with the same parameters.
     const twin = await brief.parts.records.read(refOf(jobOf(await brief.post('/v1/jobs', REQUEST)).id));
-    const record: JobRecord = { ...twin!, id, state: 'succeeded', result: { images, averageBatch: 1 } };
+    const record: JobRecord = {
+      ...twin!,
+      id,
+      state: 'succeeded',
+      result: { images, averageBatch: 1, depthMap: null },
+    };
     await brief.parts.store.put(jobDocumentKey(refOf(id)), jobDocument(record), 'application/json');
     const job = jobOf(await brief.send(`/v1/jobs/${id}`));
     expect([job.id, job.state]).toEqual([id, 'succeeded']);

@@ -156,7 +156,11 @@ export class PlayedWorker {
       contentType: `image/${params.output.format}`,
     }));
     for (const image of images) await this.#parts.store.put(image.key, bytes, image.contentType);
-    const outcome = await this.#parts.records.commit(ref, fence, { images, averageBatch: 2.5 });
+    const outcome = await this.#parts.records.commit(ref, fence, {
+      images,
+      averageBatch: 2.5,
+      depthMap: null,
+    });
     if (outcome !== 'committed') throw new Error(`commit of ${id} is ${outcome}`);
     return images;
   }

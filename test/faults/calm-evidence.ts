@@ -71,6 +71,7 @@ export function succeeded(id: string, shas: readonly string[]): FinalJob {
       params: { ...record(id, {}).params, seeds: shas.map((_, n) => n) },
       result: {
         averageBatch: 2,
+        depthMap: null,
         images: shas.map((sha256, n) => ({
           n,
           key: `${DEFAULT_TENANT}/jobs/${id}/1/${n}.png`,
@@ -114,6 +115,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
     lane: 'pocket-base.64x64',
     params: {
       kind: 'txt2img',
+      upscale: null,
       model: 'pocket-base',
       prompt: 'a small red cube',
       negativePrompt: '',
@@ -123,6 +125,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       guidanceScale: 4,
       guidanceRescale: 0,
       clipSkip: 0,
+      eta: 0,
       seeds: [1],
       sampler: 'euler',
       priority: 'normal',

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
-import type { JobParams } from '../../src/domain/job.ts';
+import type { Txt2ImgParams } from '../../src/domain/job.ts';
 import { laneName } from '../../src/domain/lane.ts';
 import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { JobEndings } from '../../workers/render/job-endings.ts';
@@ -42,8 +42,9 @@ afterAll(async () => {
 /** A job that this worker has pulled and claimed, with its one image stored. */
 async function renderedJob(): Promise<RunningJob> {
   const ref = { tenant: 'default', id: `job-${randomUUID()}` };
-  const params: JobParams = {
+  const params: Txt2ImgParams = {
     kind: 'txt2img',
+    upscale: null,
     model: 'pocket-base',
     prompt: 'a cube',
     negativePrompt: '',
@@ -53,6 +54,7 @@ async function renderedJob(): Promise<RunningJob> {
     guidanceScale: 4,
     guidanceRescale: 0,
     clipSkip: 0,
+    eta: 0,
     seeds: [5],
     sampler: 'euler',
     priority: 'normal',

@@ -11,6 +11,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
     lane: 'pocket-base.64x64',
     params: {
       kind: 'txt2img',
+      upscale: null,
       model: 'pocket-base',
       prompt: 'a cube',
       negativePrompt: '',
@@ -20,6 +21,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
       guidanceScale: 4,
       guidanceRescale: 0,
       clipSkip: 0,
+      eta: 0,
       seeds,
       sampler: 'euler',
       priority: 'normal',

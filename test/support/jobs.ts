@@ -1,10 +1,11 @@
 /** Jobs for tests: valid parameters, fresh refs, a result. */
 import { newJobId } from '../../src/job-id.ts';
-import type { JobParams, JobRef, JobResult } from '../../src/domain/job.ts';
+import type { Txt2ImgParams, JobRef, JobResult } from '../../src/domain/job.ts';
 
-export function someParams(changes: Partial<JobParams> = {}): JobParams {
+export function someParams(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
   return {
     kind: 'txt2img',
+    upscale: null,
     model: 'pocket-base',
     prompt: 'a kiln at dusk',
     negativePrompt: '',
@@ -14,6 +15,7 @@ export function someParams(changes: Partial<JobParams> = {}): JobParams {
     guidanceScale: 7.5,
     guidanceRescale: 0,
     clipSkip: 0,
+    eta: 0,
     seeds: [1, 2],
     sampler: 'ddim',
     priority: 'normal',
@@ -38,5 +40,5 @@ export function someResult(ref: JobRef, fence: number): JobResult {
     sha256: '0'.repeat(64),
     contentType: 'image/png',
   }));
-  return { images, averageBatch: 1.5 };
+  return { images, averageBatch: 1.5, depthMap: null };
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig, type Config } from '../../src/config.ts';
 import { isTerminal } from '../../src/domain/job-state.ts';
-import type { JobParams, JobRecord, JobRef } from '../../src/domain/job.ts';
+import type { Txt2ImgParams, JobRecord, JobRef } from '../../src/domain/job.ts';
 import { laneName } from '../../src/domain/lane.ts';
 import { packageRoot } from '../../src/paths.ts';
 import { openBooks, type Books } from './books.ts';
@@ -22,7 +22,7 @@ export interface RenderFarm {
   readonly worker: FarmProcess;
   /** Another worker on the same Redis and store; `stop` stops it too. */
   addWorker(env?: Readonly<Record<string, string>>): FarmProcess;
-  submit(params?: Partial<JobParams>): Promise<JobRef>;
+  submit(params?: Partial<Txt2ImgParams>): Promise<JobRef>;
   read(ref: JobRef): Promise<JobRecord>;
   /** Resolves with the record when it meets the condition. */
   when(ref: JobRef, condition: (record: JobRecord) => boolean): Promise<JobRecord>;
@@ -105,8 +105,9 @@ export async function makeRenderFarm(env: Readonly<Record<string, string>> = {})
   };
 }
 
-const PARAMS: JobParams = {
+const PARAMS: Txt2ImgParams = {
   kind: 'txt2img',
+  upscale: null,
   model: 'pocket-base',
   prompt: 'a red sphere on a grey floor by day',
   negativePrompt: '',
@@ -116,6 +117,7 @@ const PARAMS: JobParams = {
   guidanceScale: 4,
   guidanceRescale: 0,
   clipSkip: 0,
+  eta: 0,
   seeds: [7],
   sampler: 'euler',
   priority: 'normal',
