@@ -1,7 +1,8 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import type { JobParams, OutputFormat } from '../../src/domain/job.ts';
-import { encodeImage, type RawImage } from '../../workers/render/encode-image.ts';
+import type { Txt2ImgParams, OutputFormat } from '../../src/domain/job.ts';
+import { encodeImage } from '../../workers/render/encode-image.ts';
+import type { RawImage } from '../../workers/render/image/raw-image.ts';
 
 const image: RawImage = {
   width: 24,
@@ -9,9 +10,10 @@ const image: RawImage = {
   rgb: Uint8Array.from({ length: 24 * 16 * 3 }, (_, index) => (index * 7) % 256),
 };
 
-function params(changes: Partial<JobParams> = {}): JobParams {
+function params(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
   return {
     kind: 'txt2img',
+    upscale: null,
     model: 'pocket-base',
     prompt: 'a red sphere',
     negativePrompt: 'night',
@@ -21,6 +23,7 @@ function params(changes: Partial<JobParams> = {}): JobParams {
     guidanceScale: 7.5,
     guidanceRescale: 0,
     clipSkip: 0,
+    eta: 0,
     seeds: [1],
     sampler: 'dpmpp_2m',
     priority: 'normal',
@@ -44,7 +47,7 @@ function exifComment(exif: Buffer | undefined): string | undefined {
     .toString('utf16le');
 }
 
-function png(changes: Partial<JobParams>) {
+function png(changes: Partial<Txt2ImgParams>) {
   return encodeImage(image, params(changes), 1);
 }
 

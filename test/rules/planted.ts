@@ -148,6 +148,7 @@ export const RIGHT_WAY: ReadonlyArray<{ readonly file: string; readonly source: 
     ['api/routes/sound.ts', '../../src/queue/keys.ts'],
     ['workers/courier/sound.ts', '../../src/queue/keys.ts'],
     ['workers/render/encode-image.ts', 'sharp'],
+    ['workers/render/image/read-input.ts', 'sharp'],
     ['workers/render/onnx/session.ts', 'onnxruntime-node'],
     ['src/cli/sound.ts', '../../workers/render/onnx/model-folder.ts'],
     ['test/sound.ts', 'ioredis'],

@@ -5,13 +5,7 @@ import type { JobParams, OutputFormat } from '../../src/domain/job.ts';
 import { withJpegComment, withWebpComment } from './image/exif-comment.ts';
 import { generationText } from './image/generation-text.ts';
 import { withPngText } from './image/png-text.ts';
-
-export interface RawImage {
-  readonly width: number;
-  readonly height: number;
-  /** `[height, width, 3]`, 8 bits a channel. */
-  readonly rgb: Uint8Array;
-}
+import type { RawImage } from './image/raw-image.ts';
 
 export interface EncodedImage {
   readonly bytes: Uint8Array;

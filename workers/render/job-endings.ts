@@ -13,7 +13,8 @@ import type { HandBackReason, JobRecords } from '../../src/queue/job-records.ts'
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import { imageKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { encodeImage, type RawImage } from './encode-image.ts';
+import { encodeImage } from './encode-image.ts';
+import type { RawImage } from './image/raw-image.ts';
 import type { ImageSlot, RunningJob } from './running-jobs.ts';
 import { untilRedisTakes } from './until-redis-takes.ts';
 
@@ -48,7 +49,7 @@ export class JobEndings {
   async commit(job: RunningJob, signal: AbortSignal): Promise<void> {
     const stored = [...job.stored.values()].toSorted((a, b) => a.image.n - b.image.n);
     const averageBatch = stored.reduce((sum, one) => sum + one.averageBatch, 0) / stored.length;
-    const result = { images: stored.map(({ image }) => image), averageBatch };
+    const result = { images: stored.map(({ image }) => image), averageBatch, depthMap: null };
     const outcome = await this.#redis(signal, () => this.#parts.records.commit(job.ref, job.fence, result));
     if (outcome === 'stale') await this.discard(job);
     await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));

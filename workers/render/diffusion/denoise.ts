@@ -6,7 +6,7 @@
  * gets the same bits in any company.
  */
 import type { SamplerName } from '../../../src/contract/samplers.ts';
-import type { RawImage } from '../encode-image.ts';
+import type { RawImage } from '../image/raw-image.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { guide } from './guidance.ts';
 import { withTextToImageRules } from './noise-schedule.ts';
@@ -122,6 +122,7 @@ export async function stepBatch(model: LoadedModel, samples: readonly Sample[]):
     sample: input,
     timesteps,
     hiddenStates,
+    classLabels: null,
   });
 
   // 3. Per sample: guidance, then the sampler's step.

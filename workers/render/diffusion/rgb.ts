@@ -1,5 +1,5 @@
 /** Decoded planes -> 8-bit pixels, with the roundings of diffusers' image processor. */
-import type { RawImage } from '../encode-image.ts';
+import type { RawImage } from '../image/raw-image.ts';
 
 /** A decoder's value, about -1..1 -> 0..1, in float32. */
 export function toUnitInterval(value: number): number {

@@ -12,7 +12,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Device } from '../../../src/domain/batch-limits.ts';
 import type { RenderFailure } from '../../../src/domain/failure.ts';
 import { pickBatch, type WaitingSample } from '../../../src/domain/pick-batch.ts';
-import type { RawImage } from '../encode-image.ts';
+import type { RawImage } from '../image/raw-image.ts';
 import { decodeSample, isDenoised, startSample, stepBatch, type Sample } from '../diffusion/denoise.ts';
 import type { LoadedModel } from '../diffusion/loaded-model.ts';
 import type { TextCache } from '../diffusion/text-cache.ts';
