@@ -65,6 +65,24 @@ export class ConfigReader {
     return this.fail(key, 'must be a list of whole numbers of at least 1');
   }
 
+  /** Whole numbers of at least 0. */
+  indices(key: string, fallback: readonly number[]): readonly number[] {
+    const value = this.#get(key) ?? fallback;
+    if (Array.isArray(value) && value.every(isIndex)) return value;
+    return this.fail(key, 'must be a list of whole numbers');
+  }
+
+  /** A list for which Kiln implements one value only. Required: the class's default is another. */
+  exactly(key: string, only: readonly (string | number)[]): void {
+    if (JSON.stringify(this.#get(key)) !== JSON.stringify(only))
+      this.fail(key, `only ${JSON.stringify(only)} is supported`);
+  }
+
+  /** A config within this one. */
+  section(key: string, fallback: Json): ConfigReader {
+    return new ConfigReader(this.#get(key) ?? fallback, `${this.#where}: "${key}"`);
+  }
+
   /** One of `allowed` per block. */
   names<T extends string>(key: string, allowed: readonly T[], fallback: readonly T[]): readonly T[] {
     const value = this.#get(key) ?? fallback;
@@ -132,6 +150,10 @@ export class ConfigReader {
     const value = Object.hasOwn(this.#json, key) ? JSON.stringify(this.#json[key]) : '(absent)';
     throw new ModelError(`${this.#where}: "${key}": ${value} ${problem}`);
   }
+}
+
+function isIndex(value: unknown): value is number {
+  return value === 0 || isCount(value);
 }
 
 function isCount(value: unknown): value is number {

@@ -32,6 +32,7 @@ export interface ConvSize {
   readonly out: number;
   readonly kernel: number;
   readonly stride?: number;
+  readonly bias?: boolean;
   /** Top, left, bottom, right; "same" for the kernel unless given. */
   readonly pads?: readonly number[];
 }
@@ -40,13 +41,13 @@ export function conv(g: GraphBuilder, x: Feature, name: string, size: ConvSize):
   const { out, kernel, stride = 1 } = size;
   const pads = size.pads ?? Array.from({ length: 4 }, () => (kernel - 1) / 2);
   const weight = g.parameter(`${name}.weight`, [out, x.channels, kernel, kernel]);
-  const bias = g.parameter(`${name}.bias`, [out], { init: 'zero' });
+  const bias = size.bias === false ? [] : [g.parameter(`${name}.bias`, [out], { init: 'zero' })];
   const attributes = {
     kernel_shape: ints([kernel, kernel]),
     strides: ints([stride, stride]),
     pads: ints(pads),
   };
-  return { value: g.node('Conv', [x.value, weight, bias], attributes), channels: out };
+  return { value: g.node('Conv', [x.value, weight, ...bias], attributes), channels: out };
 }
 
 export interface GroupNormSize {
@@ -85,6 +86,10 @@ export function layerNorm(g: GraphBuilder, x: Value, name: string, size: LayerNo
 /** x * sigmoid(x), in one pass: QuickGelu is x * sigmoid(alpha x). */
 export function silu(g: GraphBuilder, x: Value): Value {
   return g.fused('QuickGelu', [x], { alpha: float(1) });
+}
+
+export function relu(g: GraphBuilder, x: Feature): Feature {
+  return { value: g.node('Relu', [x.value]), channels: x.channels };
 }
 
 export interface AttentionInput {

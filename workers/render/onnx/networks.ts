@@ -1,7 +1,10 @@
-/** The networks of a text-to-image pipeline, by component: how each reads its config and what it wants of its file. */
+/** The networks of the pipelines, by component: how each reads its config and what it wants of its file. */
 import { clipTextGraph, clipTextNaming, parseClipTextConfig } from './clip-text.ts';
 import type { ClipTextConfig } from './clip-text.ts';
 import type { ComponentFiles } from './component-files.ts';
+import { parseDptConfig } from './dpt-config.ts';
+import type { DptConfig } from './dpt-config.ts';
+import { dptGraph, dptNaming } from './dpt.ts';
 import type { Graph } from './graph.ts';
 import { parseUnetConfig } from './unet-config.ts';
 import type { UnetConfig } from './unet-config.ts';
@@ -42,6 +45,12 @@ export const VAE: Network<VaeConfig, 'decoder' | 'encoder'> = {
   parse: parseVaeConfig,
   graphs: (config) => ({ decoder: vaeDecoderGraph(config), encoder: vaeEncoderGraph(config) }),
   naming: vaeNaming,
+};
+
+export const DEPTH_ESTIMATOR: Network<DptConfig, 'estimator'> = {
+  parse: parseDptConfig,
+  graphs: (config) => ({ estimator: dptGraph(config) }),
+  naming: dptNaming,
 };
 
 /** Pure: nothing is loaded. @throws ModelError when the config asks for something Kiln cannot compute */
