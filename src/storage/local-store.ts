@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
-import { mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
+import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
-import type { ObjectStore } from './object-store.ts';
+import type { ObjectStart, ObjectStore } from './object-store.ts';
 
 const MAX_KEY_BYTES = 1_024;
 /** Marks a file that is still being written; keys may not look like one. */
@@ -43,6 +43,28 @@ export class LocalStore implements ObjectStore {
     }
   }
 
+  async getStart(key: string, length: number): Promise<ObjectStart | undefined> {
+    const path = this.#path(key);
+    try {
+      return await readStart(path, length);
+    } catch (error) {
+      if (isAbsent(error)) return undefined;
+      throw new Error(`object ${key} was not read: ${reason(error)}`, { cause: error });
+    }
+  }
+
+  async touch(key: string): Promise<boolean> {
+    const path = this.#path(key);
+    const now = new Date();
+    try {
+      await utimes(path, now, now);
+      return true;
+    } catch (error) {
+      if (isAbsent(error)) return false;
+      throw new Error(`object ${key} was not touched: ${reason(error)}`, { cause: error });
+    }
+  }
+
   async list(prefix: string): Promise<string[]> {
     const folder = this.#path(folderKey(prefix));
     try {
@@ -64,6 +86,18 @@ export class LocalStore implements ObjectStore {
       if (isAbsent(error)) return;
       throw new Error(`object ${key} was not deleted: ${reason(error)}`, { cause: error });
     }
+  }
+
+  async deleteUnused(prefix: string, ageMs: number): Promise<number> {
+    const oldest = Date.now() - ageMs;
+    let count = 0;
+    for (const key of await this.list(prefix)) {
+      const file = await stat(this.#path(key)).catch(unlessAbsent);
+      if (file === undefined || file.mtimeMs > oldest) continue;
+      await this.delete(key);
+      count++;
+    }
+    return count;
   }
 
   #path(key: string): string {
@@ -111,6 +145,18 @@ async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
   }
 }
 
+async function readStart(path: string, length: number): Promise<ObjectStart> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    const start = Buffer.alloc(Math.min(length, size));
+    const { bytesRead } = await file.read(start, 0, start.length, 0);
+    return { start: start.subarray(0, bytesRead), size };
+  } finally {
+    await file.close();
+  }
+}
+
 async function flushFolder(path: string): Promise<void> {
   const folder = await open(path, 'r');
   try {
@@ -123,6 +169,10 @@ async function flushFolder(path: string): Promise<void> {
 /** No such file, or a file where the key wants a folder. */
 function isAbsent(error: unknown): boolean {
   return error instanceof Error && 'code' in error && (error.code === 'ENOENT' || error.code === 'ENOTDIR');
+}
+
+function unlessAbsent(error: unknown): undefined {
+  if (!isAbsent(error)) throw error;
 }
 
 function reason(error: unknown): string {

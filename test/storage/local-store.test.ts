@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, symlink, utimes, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -57,6 +57,42 @@ describe('an object', () => {
   });
 });
 
+describe('the start of an object', () => {
+  it('has as many bytes as wanted or as there are, and tells the size of the whole', async () => {
+    await store.put('t/a', bytes('0123456789'), 'text/plain');
+    const part = await store.getStart('t/a', 4);
+    expect([text(part?.start), part?.size]).toEqual(['0123', 10]);
+    const whole = await store.getStart('t/a', 100);
+    expect([text(whole?.start), whole?.size]).toEqual(['0123456789', 10]);
+    expect(await store.getStart('t/b', 4)).toBeUndefined();
+  });
+});
+
+describe('what nobody uses', () => {
+  const HOUR = 3_600_000;
+
+  async function putOld(key: string): Promise<void> {
+    await store.put(key, bytes(key), 'text/plain');
+    const long = new Date(Date.now() - 2 * HOUR);
+    await utimes(join(root, 'objects', key), long, long);
+  }
+
+  it('is deleted below the prefix only, and stays when it was put or touched since', async () => {
+    for (const key of ['a/inputs/old', 'a/inputs/touched', 'a/inputs/put', 'a/jobs/old']) await putOld(key);
+    await store.put('a/inputs/put', bytes('again'), 'text/plain');
+    expect(await store.touch('a/inputs/touched')).toBe(true);
+    expect(await store.deleteUnused('a/inputs/', HOUR)).toBe(1);
+    expect((await store.list('a/')).toSorted()).toEqual(['a/inputs/put', 'a/inputs/touched', 'a/jobs/old']);
+    expect(await store.deleteUnused('b/inputs/', HOUR)).toBe(0);
+  });
+
+  it('cannot be touched once it is gone', async () => {
+    expect(await store.touch('a/inputs/gone')).toBe(false);
+    await store.put('a/x', bytes('x'), 'text/plain');
+    expect(await store.touch('a/x/y')).toBe(false);
+  });
+});
+
 describe('a list', () => {
   it('names the objects below a prefix, at any depth, and no unfinished ones', async () => {
     const keys = ['a/jobs/1/1/0.png', 'a/jobs/1/job.json', 'a/jobs/10/1/0.png', 'b/jobs/1/job.json'];
@@ -99,6 +135,8 @@ describe('a key', () => {
     await expect(store.put(key, bytes('x'), 'text/plain')).rejects.toThrow(/object key/);
     await expect(store.get(key)).rejects.toThrow(/object key/);
     await expect(store.delete(key)).rejects.toThrow(/object key/);
+    await expect(store.getStart(key, 1)).rejects.toThrow(/object key/);
+    await expect(store.touch(key)).rejects.toThrow(/object key/);
     await expect(store.list(`${key}/`)).rejects.toThrow(/object key/);
   });
 
