@@ -12,11 +12,12 @@ export function samplerRoutes(app: App): void {
   };
   app.get('/samplers', { schema }, () => ({
     samplers: SAMPLER_NAMES.map((name) => {
-      const { description, stochastic, usefulSteps, maxSteps } = SAMPLERS[name];
+      const { description, stochastic, takesEta, usefulSteps, maxSteps } = SAMPLERS[name];
       return {
         name,
         description,
         stochastic,
+        takes_eta: takesEta,
         useful_steps: { ...usefulSteps },
         max_steps: maxSteps,
         is_default: name === JOB_DEFAULTS.sampler,

@@ -24,6 +24,7 @@ export const Sampler = Type.Object(
     stochastic: Type.Boolean({
       description: 'Adds noise on the way; a seed still gives one image, but more steps give another',
     }),
+    takes_eta: Type.Boolean({ description: 'A job may set eta, from 0 (adds no noise) to 1' }),
     useful_steps: Type.Object(
       { from: Type.Integer(), to: Type.Integer() },
       { ...CLOSED, description: 'Where images are good and still gain from more steps' },

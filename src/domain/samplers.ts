@@ -4,15 +4,20 @@ import { LIMITS } from './limits.ts';
 
 export interface SamplerFacts {
   readonly description: string;
-  /** Whether it adds fresh noise on the way, so that more steps lead to another image and not to the same one. */
+  /** Whether it always adds fresh noise on the way, so that more steps lead to another image and not to the same one. */
   readonly stochastic: boolean;
+  /** Whether a job may set eta, the share of noise added on the way. */
+  readonly takesEta: boolean;
   /** Below, images are rough; above, they hardly change. Experience with guided Stable Diffusion, not a rule. */
   readonly usefulSteps: { readonly from: number; readonly to: number };
   readonly maxSteps: number;
 }
 
 export const SAMPLERS: Readonly<Record<SamplerName, SamplerFacts>> = {
-  ddim: sampler('DDIM without added noise: first order, steady', [30, 100]),
+  ddim: {
+    ...sampler('DDIM: first order, steady; adds noise only as eta says', [30, 100]),
+    takesEta: true,
+  },
   euler: sampler('Euler on the probability-flow ODE: first order, simple and quick', [20, 50]),
   pndm: sampler('PNDM (PLMS): fourth-order multistep; one call more than steps', [25, 50]),
   dpmpp_2m: sampler('DPM-Solver++ 2M: second-order multistep, good from few steps on', [15, 30]),
@@ -33,5 +38,5 @@ function sampler(
   [from, to]: readonly [number, number],
   stochastic = false,
 ): SamplerFacts {
-  return { description, stochastic, usefulSteps: { from, to }, maxSteps: LIMITS.stepsMax };
+  return { description, stochastic, takesEta: false, usefulSteps: { from, to }, maxSteps: LIMITS.stepsMax };
 }

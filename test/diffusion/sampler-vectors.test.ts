@@ -29,7 +29,7 @@ const cases = list(record(JSON.parse(await readFile(file, 'utf8')))['cases'])
 
 describe('diffusers and Kiln end at the same latents', () => {
   it.each(cases)('$title, $steps steps', ({ name, config, steps, timesteps, final }) => {
-    const run = runToyModel(createSampler(name, config, steps));
+    const run = runToyModel(createSampler(name, config, { steps }));
     expect(run.timesteps.map(Math.fround)).toEqual(timesteps.map(Math.fround));
     const sum = run.latents.reduce((total, value) => total + value, 0);
     for (const [i, value] of [...run.latents.subarray(0, 3), sum].entries()) {

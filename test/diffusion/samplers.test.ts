@@ -156,7 +156,7 @@ describe('samplers', () => {
     '$title: $steps steps end where those of diffusers end',
     ({ name, config, steps, ...golden }) => {
       const { timesteps, latents } = runToyModel(
-        createSampler(name, parseNoiseScheduleConfig(config), steps),
+        createSampler(name, parseNoiseScheduleConfig(config), { steps }),
       );
       expect(timesteps).toEqual(golden.timesteps);
       const sum = latents.reduce((total, value) => total + value, 0);
@@ -168,21 +168,21 @@ describe('samplers', () => {
 
   it.each(SAMPLER_NAMES)('%s makes one step of one step, and refuses none or too many', (name) => {
     const config = parseNoiseScheduleConfig({ ...STABLE_DIFFUSION, ...FIRST_ALPHA });
-    expect(runToyModel(createSampler(name, config, 1)).latents.every(Number.isFinite)).toBe(true);
-    expect(() => createSampler(name, config, 0)).toThrow(/steps is 0/);
-    expect(() => createSampler(name, config, 1001)).toThrow(/1001/);
-    expect(() => createSampler(name, config, 2.5)).toThrow(/2\.5/);
+    expect(runToyModel(createSampler(name, config, { steps: 1 })).latents.every(Number.isFinite)).toBe(true);
+    expect(() => createSampler(name, config, { steps: 0 })).toThrow(/steps is 0/);
+    expect(() => createSampler(name, config, { steps: 1001 })).toThrow(/1001/);
+    expect(() => createSampler(name, config, { steps: 2.5 })).toThrow(/2\.5/);
   });
 
   it('gives Euler a start of sigma max, or of that and the signal left when the spacing is leading', () => {
-    const linspace = createSampler('euler', parseNoiseScheduleConfig(STABLE_DIFFUSION), 10);
+    const linspace = createSampler('euler', parseNoiseScheduleConfig(STABLE_DIFFUSION), { steps: 10 });
     expect(linspace.initNoiseSigma).toBeCloseTo(14.614647, 5);
     const leading = parseNoiseScheduleConfig({
       ...STABLE_DIFFUSION,
       steps_offset: 1,
       timestep_spacing: 'leading',
     });
-    expect(createSampler('euler', leading, 10).initNoiseSigma).toBeCloseTo(8.450067, 5);
+    expect(createSampler('euler', leading, { steps: 10 }).initNoiseSigma).toBeCloseTo(8.450067, 5);
   });
 
   it('takes a spacing from the file, and where it is silent from the class of the sampler', () => {
@@ -191,13 +191,13 @@ describe('samplers', () => {
       ...FIRST_ALPHA,
       _class_name: 'PNDMScheduler',
     });
-    const first = (name: SamplerName): number => createSampler(name, silent, 10).timestep(0);
+    const first = (name: SamplerName): number => createSampler(name, silent, { steps: 10 }).timestep(0);
     expect(SAMPLER_NAMES.map(first)).toEqual([901, 999, 901, 999, 999, 999, 999, 999, 999, 901]);
   });
 
   it('clips the predicted clean sample of DDIM only when the schedule says so', () => {
     const step = (config: object): number | undefined =>
-      createSampler('ddim', parseNoiseScheduleConfig(config), 1).step(
+      createSampler('ddim', parseNoiseScheduleConfig(config), { steps: 1 }).step(
         0,
         Float32Array.of(9),
         Float32Array.of(1),
@@ -210,15 +210,19 @@ describe('samplers', () => {
 
   it('gives LCM as many steps as its model was distilled on, and no more', () => {
     const config = parseNoiseScheduleConfig({ ...STABLE_DIFFUSION, original_inference_steps: 20 });
-    expect(createSampler('lcm', config, 20).timestep(19)).toBe(49);
-    expect(() => createSampler('lcm', config, 21)).toThrow(/21, but LCM needs a whole number from 1 to 20/);
+    expect(createSampler('lcm', config, { steps: 20 }).timestep(19)).toBe(49);
+    expect(() => createSampler('lcm', config, { steps: 21 })).toThrow(
+      /21, but LCM needs a whole number from 1 to 20/,
+    );
     const tooMany = { ...config, originalInferenceSteps: 2000 };
-    expect(() => createSampler('lcm', tooMany, 4)).toThrow(/2000 steps, but has only 1000 timesteps/);
+    expect(() => createSampler('lcm', tooMany, { steps: 4 })).toThrow(
+      /2000 steps, but has only 1000 timesteps/,
+    );
   });
 
   it('refuses PNDM for a model that predicts the sample itself', () => {
     const config = parseNoiseScheduleConfig({ ...STABLE_DIFFUSION, prediction_type: 'sample' });
-    expect(() => createSampler('pndm', config, 4)).toThrow(/PNDM/);
+    expect(() => createSampler('pndm', config, { steps: 4 })).toThrow(/PNDM/);
   });
 
   it('finds the sampler that a published file was written for', () => {

@@ -47,7 +47,7 @@ function measure(values: Float32Array): Level {
 
 describe.each(['euler_a', 'dpmpp_2m_sde', 'ddpm'] as const)('%s', (name) => {
   it('keeps mean and variance of every noise level when the clean sample is known', () => {
-    const sampler = createSampler(name, CONFIG, STEPS);
+    const sampler = createSampler(name, CONFIG, { steps: STEPS });
     const random = new TorchRandom(3);
     const first = levelAt(name, sampler.timestep(0));
     let latents: Float32Array = random.randn(40_000).map((e) => first.mean + first.deviation * e);
@@ -64,7 +64,7 @@ describe.each(['euler_a', 'dpmpp_2m_sde', 'ddpm'] as const)('%s', (name) => {
   });
 
   it('without its noise goes below each level by the variance that the noise would bring', () => {
-    const sampler = createSampler(name, CONFIG, STEPS);
+    const sampler = createSampler(name, CONFIG, { steps: STEPS });
     const from = levelAt(name, sampler.timestep(0));
     const to = levelAt(name, sampler.timestep(1));
     const latents = Float32Array.of(from.mean - from.deviation, from.mean + from.deviation);
@@ -86,7 +86,7 @@ it.each([
   ['euler', 0],
   ['ddim', 0],
 ] as const)('%s draws noise %d times in ten steps', (name, draws) => {
-  const sampler = createSampler(name, CONFIG, STEPS);
+  const sampler = createSampler(name, CONFIG, { steps: STEPS });
   const silence = new Silence(0);
   for (let call = 0; call < STEPS; call++) {
     sampler.step(call, new Float32Array(4), new Float32Array(4), silence);
@@ -95,7 +95,7 @@ it.each([
 });
 
 it.each(SAMPLER_NAMES)('%s is described as stochastic if and only if it draws noise', (name) => {
-  const sampler = createSampler(name, { ...CONFIG, predictionType: 'v_prediction' }, STEPS);
+  const sampler = createSampler(name, { ...CONFIG, predictionType: 'v_prediction' }, { steps: STEPS });
   const silence = new Silence(0);
   sampler.step(0, new Float32Array(4), new Float32Array(4), silence);
   expect(silence.draws > 0).toBe(SAMPLERS[name].stochastic);
@@ -104,7 +104,7 @@ it.each(SAMPLER_NAMES)('%s is described as stochastic if and only if it draws no
 it('the SDE solver has the second-order terms of the ODE solver, with the gain of the SDE', () => {
   const outputs = [Float32Array.of(0.2), Float32Array.of(0.5)];
   const latents = Float32Array.of(1.5);
-  const sampler = createSampler('dpmpp_2m_sde', CONFIG, STEPS);
+  const sampler = createSampler('dpmpp_2m_sde', CONFIG, { steps: STEPS });
   sampler.step(0, latents, outputs[0]!, new Silence(0));
   const [result] = sampler.step(1, latents, outputs[1]!, new Silence(0));
 

@@ -20,14 +20,14 @@ describe('from pure noise', () => {
     RESCALING.flatMap((name) => (['v_prediction', 'sample'] as const).map((type) => [name, type] as const)),
   )('%s comes to finite latents of an image with %s', (name, type) => {
     const config = parseNoiseScheduleConfig({ ...CONFIG, prediction_type: type });
-    const { timesteps, latents } = runToyModel(createSampler(name, config, 6));
+    const { timesteps, latents } = runToyModel(createSampler(name, config, { steps: 6 }));
     expect(timesteps[0]).toBe(999);
     expect(latents.every((value) => Math.abs(value) < 4)).toBe(true);
   });
 
   it.each(['euler', 'euler_a'] as const)('%s starts at 4096 times unit noise', (name) => {
     const config = parseNoiseScheduleConfig({ ...CONFIG, prediction_type: 'v_prediction' });
-    const sampler = createSampler(name, config, 6);
+    const sampler = createSampler(name, config, { steps: 6 });
     expect(sampler.initNoiseSigma).toBeCloseTo(4096, 2);
     expect(sampler.inputScale(0) * sampler.initNoiseSigma).toBeCloseTo(1, 6);
   });
@@ -35,7 +35,7 @@ describe('from pure noise', () => {
   it('PNDM keeps the schedule as it was before the rescale', () => {
     const run = (rescale: boolean): Float32Array => {
       const json = { ...CONFIG, prediction_type: 'v_prediction', rescale_betas_zero_snr: rescale };
-      return runToyModel(createSampler('pndm', parseNoiseScheduleConfig(json), 6)).latents;
+      return runToyModel(createSampler('pndm', parseNoiseScheduleConfig(json), { steps: 6 })).latents;
     };
     expect(run(true)).toEqual(run(false));
   });

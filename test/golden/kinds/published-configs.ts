@@ -50,5 +50,5 @@ function readSchedule(json: unknown): void {
   const config = parseNoiseScheduleConfig(json);
   const name = ownSampler(config);
   if (name === null) throw new Error(`Kiln has no sampler for ${config.className}`);
-  createSampler(name, config, 50);
+  createSampler(name, config, { steps: 50 });
 }

@@ -76,7 +76,7 @@ export async function startSample(
   // 1. How the noise will be taken away.
   const isOwnSampler = ownSampler(model.noiseSchedule) === request.sampler;
   const schedule = withTextToImageRules(model.noiseSchedule, isOwnSampler);
-  const sampler = createSampler(request.sampler, schedule, request.steps);
+  const sampler = createSampler(request.sampler, schedule, { steps: request.steps });
 
   // 2. What to paint: text rows, in the order of the UNet's rows.
   const rowTexts = guidanceScale > 1 ? [negativePrompt, prompt] : [prompt];

@@ -1,5 +1,6 @@
 /** Makes the sampler a request names, on the noise schedule its model was trained with. */
 import type { SamplerName } from '../../../../src/contract/samplers.ts';
+import { SAMPLERS } from '../../../../src/domain/samplers.ts';
 import type { NoiseScheduleConfig } from '../noise-schedule.ts';
 import { DdimSampler } from './ddim.ts';
 import { DdpmSampler } from './ddpm.ts';
@@ -9,36 +10,49 @@ import { EulerAncestralSampler } from './euler-ancestral.ts';
 import { EulerSampler } from './euler.ts';
 import { LcmSampler } from './lcm.ts';
 import { PndmSampler } from './pndm.ts';
-import type { Sampler } from './sampler.ts';
+import type { Run, Sampler, SamplerOptions } from './sampler.ts';
 import { UniPcSampler } from './unipc.ts';
 
 /**
  * A new sampler, for one sample. What the file does not state takes the defaults of the sampler's own class: a file
  * written for PNDM that names no spacing gives DDIM the leading one and DPM-Solver++ the linspace one.
- * Throws when `steps` or the model's prediction type does not suit the sampler.
+ * Throws when the steps, the strength, eta or the model's prediction type does not suit the sampler.
  */
-export function createSampler(name: SamplerName, config: NoiseScheduleConfig, steps: number): Sampler {
+export function createSampler(
+  name: SamplerName,
+  config: NoiseScheduleConfig,
+  options: SamplerOptions,
+): Sampler {
+  const run: Run = { strength: 1, eta: 0, ...options };
+  refuseUnusableEta(name, run.eta);
   switch (name) {
     case 'ddim':
-      return new DdimSampler(config, steps);
+      return new DdimSampler(config, run);
     case 'euler':
-      return new EulerSampler(config, steps);
+      return new EulerSampler(config, run);
     case 'euler_a':
-      return new EulerAncestralSampler(config, steps);
+      return new EulerAncestralSampler(config, run);
     case 'pndm':
-      return new PndmSampler(config, steps);
+      return new PndmSampler(config, run);
     case 'dpmpp_2m':
-      return new Dpmpp2mSampler(config, steps, false);
+      return new Dpmpp2mSampler(config, run, false);
     case 'dpmpp_2m_karras':
-      return new Dpmpp2mSampler(config, steps, true);
+      return new Dpmpp2mSampler(config, run, true);
     case 'dpmpp_2m_sde':
-      return new Dpmpp2mSdeSampler(config, steps);
+      return new Dpmpp2mSdeSampler(config, run);
     case 'unipc':
-      return new UniPcSampler(config, steps);
+      return new UniPcSampler(config, run);
     case 'lcm':
-      return new LcmSampler(config, steps);
+      return new LcmSampler(config, run);
     case 'ddpm':
-      return new DdpmSampler(config, steps);
+      return new DdpmSampler(config, run);
+  }
+}
+
+function refuseUnusableEta(name: SamplerName, eta: number): void {
+  if (!(eta >= 0 && eta <= 1)) throw new RangeError(`eta is ${eta}, but must be a number from 0 to 1`);
+  if (eta > 0 && !SAMPLERS[name].takesEta) {
+    throw new RangeError(`eta is ${eta}, but must be 0 with ${name}: only DDIM takes it`);
   }
 }
 

@@ -1,11 +1,14 @@
-/** DDIM without added noise (Song et al. 2021, equation 12 with eta = 0). Remembers nothing between calls. */
+/** DDIM (Song et al. 2021, equation 12), with as much noise as eta says. Remembers nothing between calls. */
 import type { NoiseScheduleConfig } from '../noise-schedule.ts';
 import { signalTable, trainTimesteps } from '../noise-tables.ts';
 import { cleanSample, noise, predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
+import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Sampler } from './sampler.ts';
-import { applyMix, weightedSum } from './weighted-sum.ts';
+import type { Run } from './sampler.ts';
+import { skippedSteps } from './strength.ts';
+import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
+import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
 const DEFAULTS = {
   timestepSpacing: 'leading',
@@ -13,45 +16,52 @@ const DEFAULTS = {
   clipSample: true,
 } as const;
 
-export class DdimSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class DdimSampler extends TimestepWalk {
   readonly #config: NoiseScheduleConfig;
-  readonly #timesteps: readonly number[];
   readonly #alphas: Float32Array;
   /** Each call goes down by this much, whatever the spacing of the timesteps. */
   readonly #stride: number;
   /** The share of signal that the last call ends at. */
   readonly #finalAlpha: number;
+  readonly #eta: number;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    const spacing = { family: 'discrete', defaultSpacing: DEFAULTS.timestepSpacing } as const;
+    super(spacedTimesteps(config, run.steps, spacing).slice(skippedSteps(run)));
     this.#config = config;
     this.#alphas = signalTable(config);
-    this.#timesteps = spacedTimesteps(config, steps, {
-      family: 'discrete',
-      defaultSpacing: DEFAULTS.timestepSpacing,
-    });
-    this.#stride = Math.trunc(trainTimesteps(config) / steps);
+    this.#stride = Math.trunc(trainTimesteps(config) / run.steps);
     this.#finalAlpha = (config.setAlphaToOne ?? DEFAULTS.setAlphaToOne) ? 1 : this.#alphas[0]!;
-    this.calls = steps;
+    this.#eta = run.eta;
   }
 
-  timestep(call: number): number {
-    return this.#timesteps[call]!;
+  protected level(call: number): NoiseLevel {
+    return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 
-  inputScale(): number {
-    return 1;
-  }
-
-  step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
+  /** Draws on every call when eta is above 0, the last included, whose noise may have no weight. */
+  step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array {
     const type = predictionType(this.#config);
     const timestep = this.timestep(call);
     const signal = this.#alphas[timestep]!;
     const previous = this.#alphas[timestep - this.#stride] ?? this.#finalAlpha;
-    const clean = applyMix(cleanSample(type, Math.sqrt(signal), Math.sqrt(1 - signal)), latents, modelOutput);
+    const { alpha, sigma } = levelOfSignal(signal);
+    const clean = applyMix(cleanSample(type, alpha, sigma), latents, modelOutput);
     const clipped = clipClean(this.#config, clean, DEFAULTS.clipSample);
-    const noisy = applyMix(noise(type, Math.sqrt(signal), Math.sqrt(1 - signal)), latents, modelOutput);
-    return weightedSum([Math.sqrt(previous), clipped], [Math.sqrt(1 - previous), noisy]);
+    const noisy = applyMix(noise(type, alpha, sigma), latents, modelOutput);
+
+    const variance = this.#eta ** 2 * posteriorVariance(signal, previous);
+    const terms: Term[] = [
+      [Math.sqrt(previous), clipped],
+      // From pure noise with eta 1 nothing is left; a rounding error must not make it negative.
+      [Math.sqrt(Math.max(1 - previous - variance, 0)), noisy],
+    ];
+    if (this.#eta > 0) terms.push([Math.sqrt(variance), random.randn(latents.length)]);
+    return weightedSum(...terms);
   }
+}
+
+/** What eta = 1 adds: the variance of the posterior of DDPM (equation 16). */
+function posteriorVariance(signal: number, previous: number): number {
+  return ((1 - previous) / (1 - signal)) * (1 - signal / previous);
 }

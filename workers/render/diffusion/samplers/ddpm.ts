@@ -8,42 +8,34 @@ import { cleanSample, predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Sampler } from './sampler.ts';
+import type { Run } from './sampler.ts';
+import { skippedSteps } from './strength.ts';
+import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
 import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
 const DEFAULTS = { timestepSpacing: 'leading', clipSample: true } as const;
 /** diffusers' floor, which keeps the last step's noise at nothing one can see. */
 const LEAST_VARIANCE = 1e-20;
 
-export class DdpmSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class DdpmSampler extends TimestepWalk {
   readonly #config: NoiseScheduleConfig;
-  readonly #timesteps: readonly number[];
   readonly #alphas: Float32Array;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    const spacing = { family: 'discrete', defaultSpacing: DEFAULTS.timestepSpacing } as const;
+    super(spacedTimesteps(config, run.steps, spacing).slice(skippedSteps(run)));
     this.#config = config;
     this.#alphas = signalTable(config);
-    this.#timesteps = spacedTimesteps(config, steps, {
-      family: 'discrete',
-      defaultSpacing: DEFAULTS.timestepSpacing,
-    });
-    this.calls = steps;
   }
 
-  timestep(call: number): number {
-    return this.#timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 
   /** Draws on every call but one at timestep 0, which adds no noise. */
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array {
     const signal = this.#alphas[this.timestep(call)]!;
-    const next = this.#timesteps[call + 1];
+    const next = this.timesteps[call + 1];
     const previous = next === undefined ? 1 : this.#alphas[next]!;
     const alpha = signal / previous;
     const beta = 1 - alpha;

@@ -6,30 +6,26 @@
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
-import { logSnrLevels, type LogSnrLevels } from './log-snr-levels.ts';
-import type { Sampler } from './sampler.ts';
+import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
+import type { Run } from './sampler.ts';
+import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
 import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
-export class Dpmpp2mSdeSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class Dpmpp2mSdeSampler extends TimestepWalk {
   readonly #type: PredictionType;
-  readonly #walk: LogSnrLevels;
+  readonly #levels: readonly LogSnrLevel[];
   /** The clean sample predicted by the previous call. */
   #previousClean: Float32Array | null = null;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    const { timesteps, levels } = logSnrLevels(config, run, false);
+    super(timesteps);
     this.#type = predictionType(config);
-    this.#walk = logSnrLevels(config, steps, false);
-    this.calls = steps;
+    this.#levels = levels;
   }
 
-  timestep(call: number): number {
-    return this.#walk.timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return this.#levels[call]!;
   }
 
   /**
@@ -37,7 +33,7 @@ export class Dpmpp2mSdeSampler implements Sampler {
    * call, the last included, whose noise has no weight.
    */
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array {
-    const { levels } = this.#walk;
+    const levels = this.#levels;
     const from = levels[call]!;
     const to = levels[call + 1]!;
     const clean = applyMix(cleanSample(this.#type, from.alpha, from.sigma), latents, modelOutput);

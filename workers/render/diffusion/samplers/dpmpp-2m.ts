@@ -1,36 +1,32 @@
 /** DPM-Solver++ 2M, the second-order multistep solver with midpoint corrections (Lu et al. 2022, algorithm 2). */
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
-import { logSnrLevels, type LogSnrLevels } from './log-snr-levels.ts';
-import type { Sampler } from './sampler.ts';
+import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
+import type { Run } from './sampler.ts';
+import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
-export class Dpmpp2mSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class Dpmpp2mSampler extends TimestepWalk {
   readonly #type: PredictionType;
-  readonly #walk: LogSnrLevels;
+  readonly #levels: readonly LogSnrLevel[];
   /** The clean sample predicted by the previous call. */
   #previousClean: Float32Array | null = null;
 
   /** `karras`: sigmas spaced as in Karras et al. 2022 instead of by timestep. */
-  constructor(config: NoiseScheduleConfig, steps: number, karras: boolean) {
+  constructor(config: NoiseScheduleConfig, run: Run, karras: boolean) {
+    const { timesteps, levels } = logSnrLevels(config, run, karras);
+    super(timesteps);
     this.#type = predictionType(config);
-    this.#walk = logSnrLevels(config, steps, karras);
-    this.calls = steps;
+    this.#levels = levels;
   }
 
-  timestep(call: number): number {
-    return this.#walk.timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return this.#levels[call]!;
   }
 
   /** First order on the first call, which has no history, and on the last, whose interval is infinite. */
   step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
-    const { levels } = this.#walk;
+    const levels = this.#levels;
     const from = levels[call]!;
     const to = levels[call + 1]!;
     const clean = applyMix(cleanSample(this.#type, from.alpha, from.sigma), latents, modelOutput);

@@ -5,35 +5,37 @@
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
-import { cleanOfUnscaled, eulerLevels, unitVarianceScale, type EulerLevels } from './euler-levels.ts';
-import type { Sampler } from './sampler.ts';
+import { cleanOfUnscaled, eulerLevels, unitVarianceScale } from './euler-levels.ts';
+import type { Run } from './sampler.ts';
+import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
 import { weightedSum } from './weighted-sum.ts';
 
-export class EulerAncestralSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma: number;
+export class EulerAncestralSampler extends TimestepWalk {
+  override readonly initNoiseSigma: number;
   readonly #type: PredictionType;
-  readonly #levels: EulerLevels;
+  /** `[calls + 1]`; the last is 0. */
+  readonly #sigmas: Float32Array;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    const { timesteps, sigmas, initNoiseSigma } = eulerLevels(config, run);
+    super(timesteps);
     this.#type = predictionType(config);
-    this.#levels = eulerLevels(config, steps);
-    this.calls = steps;
-    this.initNoiseSigma = this.#levels.initNoiseSigma;
+    this.#sigmas = sigmas;
+    this.initNoiseSigma = initNoiseSigma;
   }
 
-  timestep(call: number): number {
-    return this.#levels.timesteps[call]!;
+  override inputScale(call: number): number {
+    return unitVarianceScale(this.#sigmas[call]!);
   }
 
-  inputScale(call: number): number {
-    return unitVarianceScale(this.#levels.sigmas[call]!);
+  protected level(call: number): NoiseLevel {
+    return { alpha: 1, sigma: this.#sigmas[call]! };
   }
 
   /** Draws on the last call too, whose noise has no weight: diffusers leaves the generator in that state. */
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array {
-    const sigma = this.#levels.sigmas[call]!;
-    const { down, up } = ancestralLevels(sigma, this.#levels.sigmas[call + 1]!);
+    const sigma = this.#sigmas[call]!;
+    const { down, up } = ancestralLevels(sigma, this.#sigmas[call + 1]!);
     const clean = cleanOfUnscaled(this.#type, sigma);
     const kept = down / sigma;
     return weightedSum(

@@ -3,20 +3,23 @@ import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, type Mix } from '../prediction.ts';
 import { interpolate, modelSigmas } from '../sigmas.ts';
 import { spacedTimesteps } from '../timesteps.ts';
+import type { Run } from './sampler.ts';
+import { skippedSteps } from './strength.ts';
 
 const DEFAULT_SPACING = 'linspace';
 
-export interface EulerLevels {
-  /** `[N]`, descending, with fractions where the spacing has them. */
+interface EulerLevels {
+  /** `[calls]`, descending, with fractions where the spacing has them. */
   readonly timesteps: readonly number[];
-  /** `[N + 1]`; the last is 0. */
+  /** `[calls + 1]`; the last is 0. */
   readonly sigmas: Float32Array;
+  /** Of pure noise, whatever the strength. */
   readonly initNoiseSigma: number;
 }
 
-/** Throws when `steps` does not suit the schedule. */
-export function eulerLevels(config: NoiseScheduleConfig, steps: number): EulerLevels {
-  const timesteps = spacedTimesteps(config, steps, {
+/** Throws when the steps do not suit the schedule, or the strength leaves none. */
+export function eulerLevels(config: NoiseScheduleConfig, run: Run): EulerLevels {
+  const timesteps = spacedTimesteps(config, run.steps, {
     family: 'continuous',
     defaultSpacing: DEFAULT_SPACING,
   });
@@ -25,7 +28,12 @@ export function eulerLevels(config: NoiseScheduleConfig, steps: number): EulerLe
   // Leading schedules start below the last timestep: their noise must also stand for the signal left there.
   const highest = sigmas[0]!;
   const isLeading = (config.timestepSpacing ?? DEFAULT_SPACING) === 'leading';
-  return { timesteps, sigmas, initNoiseSigma: isLeading ? Math.sqrt(highest ** 2 + 1) : highest };
+  const skipped = skippedSteps(run);
+  return {
+    timesteps: timesteps.slice(skipped),
+    sigmas: sigmas.slice(skipped),
+    initNoiseSigma: isLeading ? Math.sqrt(highest ** 2 + 1) : highest,
+  };
 }
 
 /** The UNet was trained on unit variance. */

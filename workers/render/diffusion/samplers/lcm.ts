@@ -7,7 +7,9 @@ import { signalTable, trainTimesteps } from '../noise-tables.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Sampler } from './sampler.ts';
+import type { Run } from './sampler.ts';
+import { skippedSteps } from './strength.ts';
+import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
 /** Unlike all other classes, that of LCM takes Stable Diffusion's betas where a file is silent. */
@@ -22,14 +24,12 @@ const DEFAULTS = {
 /** The standard deviation of the data in the boundary condition (Song et al. 2023, appendix C). */
 const DATA_DEVIATION = 0.5;
 
-export class LcmSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class LcmSampler extends TimestepWalk {
   readonly #config: NoiseScheduleConfig;
-  readonly #timesteps: readonly number[];
   readonly #alphas: Float32Array;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    super(distilledTimesteps(config, run.steps).slice(skippedSteps(run)));
     this.#config = config;
     this.#alphas = signalTable({
       ...config,
@@ -37,16 +37,10 @@ export class LcmSampler implements Sampler {
       betaEnd: config.betaEnd ?? DEFAULTS.betaEnd,
       betaSchedule: config.betaSchedule ?? DEFAULTS.betaSchedule,
     });
-    this.#timesteps = distilledTimesteps(config, steps);
-    this.calls = steps;
   }
 
-  timestep(call: number): number {
-    return this.#timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array {
@@ -60,7 +54,7 @@ export class LcmSampler implements Sampler {
     const norm = scaled ** 2 + DATA_DEVIATION ** 2;
     const jumped = weightedSum([scaled / Math.sqrt(norm), clean], [DATA_DEVIATION ** 2 / norm, latents]);
 
-    const next = this.#timesteps[call + 1];
+    const next = this.timesteps[call + 1];
     if (next === undefined) return jumped;
     const kept = this.#alphas[next]!;
     return weightedSum([Math.sqrt(kept), jumped], [Math.sqrt(1 - kept), random.randn(latents.length)]);

@@ -3,12 +3,17 @@
  *
  * The first interval is walked twice: call 0 makes an Euler step, call 1 asks the model at the point it led to and
  * repeats the interval from its start with the mean of both outputs. Hence N + 1 calls for N > 1 steps.
+ *
+ * Below strength 1 diffusers cuts the doubled timestep off with the steps left out, but still repeats the first
+ * interval: from call 2 on the model is told one timestep lower than its latents have. Published images have it so.
  */
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { alphasCumprod, trainTimesteps } from '../noise-tables.ts';
 import { predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
-import type { Sampler } from './sampler.ts';
+import type { Run } from './sampler.ts';
+import { skippedSteps } from './strength.ts';
+import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
 import { weightedSum } from './weighted-sum.ts';
 
 const DEFAULT_SPACING = 'leading';
@@ -23,11 +28,8 @@ const MULTISTEP_WEIGHTS: readonly (readonly number[])[] = [
 ];
 const MAX_OUTPUTS = MULTISTEP_WEIGHTS.length - 1;
 
-export class PndmSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class PndmSampler extends TimestepWalk {
   readonly #type: PredictionType;
-  readonly #timesteps: readonly number[];
   readonly #alphas: Float32Array;
   readonly #finalAlpha: number;
   readonly #stride: number;
@@ -36,24 +38,18 @@ export class PndmSampler implements Sampler {
   /** The latents of call 0, needed once more by call 1. */
   #start: Float32Array | null = null;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    super(doubledTimesteps(config, run.steps).slice(skippedSteps(run)));
     this.#type = predictionType(config);
     if (this.#type === 'sample')
       throw new Error('PNDM needs a model that predicts epsilon or v, not the sample');
     this.#alphas = alphasCumprod(config);
     this.#finalAlpha = config.setAlphaToOne === true ? 1 : this.#alphas[0]!;
-    this.#stride = Math.trunc(trainTimesteps(config) / steps);
-    const spaced = spacedTimesteps(config, steps, { family: 'discrete', defaultSpacing: DEFAULT_SPACING });
-    this.#timesteps = [...spaced.slice(0, 2), ...spaced.slice(1)];
-    this.calls = this.#timesteps.length;
+    this.#stride = Math.trunc(trainTimesteps(config) / run.steps);
   }
 
-  timestep(call: number): number {
-    return this.#timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 
   step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
@@ -85,4 +81,10 @@ export class PndmSampler implements Sampler {
       [(signal - previous) / denominator, direction],
     );
   }
+}
+
+/** `[N + 1]`: the second timestep stands twice, for the interval that is walked twice; `[1]` for one step. */
+function doubledTimesteps(config: NoiseScheduleConfig, steps: number): number[] {
+  const spaced = spacedTimesteps(config, steps, { family: 'discrete', defaultSpacing: DEFAULT_SPACING });
+  return [...spaced.slice(0, 2), ...spaced.slice(1)];
 }

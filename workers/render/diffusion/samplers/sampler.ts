@@ -6,12 +6,23 @@
  */
 import type { TorchRandom } from '../torch-random.ts';
 
+export interface SamplerOptions {
+  readonly steps: number;
+  /** 0 to 1: the share of the steps, the last ones, that a given image goes through; 1 unless given. */
+  readonly strength?: number;
+  /** 0 to 1: how much noise DDIM adds at every step; 0 unless given. */
+  readonly eta?: number;
+}
+
+/** The options with their defaults filled in. */
+export type Run = Required<SamplerOptions>;
+
 export interface Sampler {
-  /** UNet calls from noise to image; PNDM needs one more than it has steps. */
+  /** UNet calls from noise to image; PNDM needs one more than it has steps. With a strength, those that it leaves. */
   readonly calls: number;
-  /** The standard deviation that the first latents must have. */
+  /** The standard deviation that the first latents must have when they are pure noise. */
   readonly initNoiseSigma: number;
-  /** The timestep the UNet is told at a call, 0-based; may have a fraction. */
+  /** The timestep the UNet is told at a call, counted from 0 among `calls`; may have a fraction. */
   timestep(call: number): number;
   /** The factor on the latents that the UNet sees; the latents themselves stay as they are. */
   inputScale(call: number): number;
@@ -21,4 +32,11 @@ export interface Sampler {
    * Only stochastic samplers draw from `random`.
    */
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array;
+  /** Latents to start from when an image is given: its clean latents at the noise level of the first call. */
+  noised(clean: Float32Array, noise: Float32Array): Float32Array;
+  /**
+   * What the clean latents are at the noise level that the next call starts from; after the last call they are
+   * `clean` itself.
+   */
+  noisedAfter(call: number, clean: Float32Array, noise: Float32Array): Float32Array;
 }

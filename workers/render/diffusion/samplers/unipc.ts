@@ -5,8 +5,9 @@
  */
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
-import { logSnrLevels, type LogSnrLevels } from './log-snr-levels.ts';
-import type { Sampler } from './sampler.ts';
+import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
+import type { Run } from './sampler.ts';
+import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
 const MAX_ORDER = 2;
@@ -20,30 +21,25 @@ interface Previous {
   readonly older: Float32Array | null;
 }
 
-export class UniPcSampler implements Sampler {
-  readonly calls: number;
-  readonly initNoiseSigma = 1;
+export class UniPcSampler extends TimestepWalk {
   readonly #type: PredictionType;
-  readonly #walk: LogSnrLevels;
+  readonly #levels: readonly LogSnrLevel[];
   #previous: Previous | null = null;
 
-  constructor(config: NoiseScheduleConfig, steps: number) {
+  constructor(config: NoiseScheduleConfig, run: Run) {
+    const { timesteps, levels } = logSnrLevels(config, run, false);
+    super(timesteps);
     this.#type = predictionType(config);
-    this.#walk = logSnrLevels(config, steps, false);
-    this.calls = steps;
+    this.#levels = levels;
   }
 
-  timestep(call: number): number {
-    return this.#walk.timesteps[call]!;
-  }
-
-  inputScale(): number {
-    return 1;
+  protected level(call: number): NoiseLevel {
+    return this.#levels[call]!;
   }
 
   /** The clean sample is that of the latents the UNet saw, which are the uncorrected ones. */
   step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
-    const { alpha, sigma } = this.#walk.levels[call]!;
+    const { alpha, sigma } = this.#levels[call]!;
     const clean = applyMix(cleanSample(this.#type, alpha, sigma), latents, modelOutput);
     const previous = this.#previous;
     const corrected = previous === null ? latents : this.#correct(call, previous, clean);
@@ -74,15 +70,15 @@ export class UniPcSampler implements Sampler {
   }
 
   #interval(call: number): { kept: number; gained: number; interval: number } {
-    const from = this.#walk.levels[call]!;
-    const to = this.#walk.levels[call + 1]!;
+    const from = this.#levels[call]!;
+    const to = this.#levels[call + 1]!;
     const interval = to.lambda - from.lambda;
     return { kept: to.sigma / from.sigma, gained: -to.alpha * Math.expm1(-interval), interval };
   }
 
   /** Where the call before `call` stands, in intervals from it: negative, for it lies in the past. */
   #ratio(call: number, interval: number): number {
-    return (this.#walk.levels[call - 1]!.lambda - this.#walk.levels[call]!.lambda) / interval;
+    return (this.#levels[call - 1]!.lambda - this.#levels[call]!.lambda) / interval;
   }
 
   /** Low at the start, for lack of history, and at the end, where the interval is infinite. */
