@@ -53,6 +53,12 @@ const Environment = Type.Object({
     minimum: 1,
     description: 'an engine without progress for so long is restarted',
   }),
+  KILN_MAX_LANE_WAIT: Type.Number({
+    default: 30,
+    minimum: 0,
+    description:
+      'seconds; a lane whose oldest job waits longer gets its turn, though its model must be loaded',
+  }),
   KILN_DRAIN_SECONDS: Type.Number({
     default: 20,
     minimum: 0,
@@ -93,6 +99,7 @@ export interface Config {
   readonly maxBatchSize: number;
   readonly lockMs: number;
   readonly stepDeadlineMs: number;
+  readonly maxLaneWaitMs: number;
   readonly drainMs: number;
   readonly recordTtlMs: number;
   readonly linkTtlMs: number;
@@ -146,6 +153,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     maxBatchSize: env.KILN_MAX_BATCH_SIZE,
     lockMs: env.KILN_LOCK_SECONDS * SECOND,
     stepDeadlineMs: env.KILN_STEP_DEADLINE_SECONDS * SECOND,
+    maxLaneWaitMs: env.KILN_MAX_LANE_WAIT * SECOND,
     drainMs: env.KILN_DRAIN_SECONDS * SECOND,
     recordTtlMs: env.KILN_RECORD_TTL_HOURS * HOUR,
     linkTtlMs: env.KILN_LINK_TTL_SECONDS * SECOND,

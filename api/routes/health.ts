@@ -30,7 +30,8 @@ export function healthRoutes(app: App, { registry }: Pick<ApiParts, 'registry'>)
 /** One read proves both checks: that Redis answers, and what is offered. */
 async function offeredModels(registry: ApiParts['registry']): Promise<number> {
   try {
-    return (await registry.models()).length;
+    const models = await registry.models();
+    return models.filter(({ offer, refusal }) => offer !== null && refusal === null).length;
   } catch (error) {
     throw isRedisUnavailable(error) ? notReady('redis', 'does not answer', error) : error;
   }

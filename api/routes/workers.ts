@@ -21,7 +21,7 @@ function workerView(worker: WorkerStatus): Worker {
     device: worker.device,
     state: worker.state,
     engine: worker.engine,
-    models: [...worker.models],
+    models: worker.models.filter(({ state }) => state === 'ready').map(({ name }) => name),
     running_samples: worker.runningSamples,
     slots: worker.slots,
     step_ms: worker.stepMs,

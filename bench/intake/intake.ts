@@ -88,6 +88,7 @@ async function offerModel({ config }: Farm): Promise<void> {
       kinds: ['txt2img'],
       digest: 'bench',
       bytes: 0,
+      memoryBytes: 0,
       defaultWidth: 128,
       defaultHeight: 128,
     },

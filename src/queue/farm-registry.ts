@@ -5,6 +5,16 @@ import { redisTime } from './connection.ts';
 import type { Keys } from './keys.ts';
 import { parseJson, toList } from './replies.ts';
 
+export const MODEL_STATES = ['cold', 'loading', 'ready', 'failed', 'refused'] as const;
+
+export interface WorkerModel {
+  readonly name: string;
+  /** `failed`: the last load went wrong, the next may not. `refused`: this worker cannot run it as it is. */
+  readonly state: (typeof MODEL_STATES)[number];
+  /** Why, for failed and refused. */
+  readonly reason: string | null;
+}
+
 export interface WorkerStatus {
   readonly id: string;
   readonly host: string;
@@ -12,8 +22,8 @@ export interface WorkerStatus {
   readonly device: string;
   readonly state: 'starting' | 'ready' | 'draining';
   readonly engine: 'starting' | 'ready' | 'restarting';
-  /** Models in memory. */
-  readonly models: readonly string[];
+  /** Every model on its disk. */
+  readonly models: readonly WorkerModel[];
   readonly runningSamples: number;
   readonly slots: number;
   readonly stepMs: number | null;
@@ -25,9 +35,21 @@ export interface OfferedModel {
   readonly name: string;
   readonly kinds: readonly string[];
   readonly digest: string;
+  /** Of its files, and of its weights as a worker holds them. */
   readonly bytes: number;
+  readonly memoryBytes: number;
   readonly defaultWidth: number;
   readonly defaultHeight: number;
+}
+
+/** A model as the farm knows it, from what workers offered and from what those alive say of it. */
+export interface FarmModel {
+  readonly name: string;
+  /** Null when no worker could read its folder. */
+  readonly offer: OfferedModel | null;
+  readonly workers: readonly (WorkerModel & { readonly worker: string })[];
+  /** Why no worker that is alive can run it; null when one can, or when none has it. */
+  readonly refusal: string | null;
 }
 
 const SECOND = 1_000;
@@ -75,15 +97,19 @@ export class FarmRegistry {
     await this.#writeOffer();
   }
 
-  /** Models that a worker offered in the last 24 h, by name. */
-  async models(): Promise<OfferedModel[]> {
-    const [texts, now] = await Promise.all([this.#redis.hvals(this.#keys.models), redisTime(this.#redis)]);
+  /** Models that a worker offered in the last 24 h, and those that workers alive know, by name. */
+  async models(): Promise<FarmModel[]> {
+    const [texts, now, workers] = await Promise.all([
+      this.#redis.hvals(this.#keys.models),
+      redisTime(this.#redis),
+      this.workers(),
+    ]);
     const oldest = now - OFFER_TTL_MS;
-    return texts
-      .map(toOffer)
-      .filter(({ offeredAt }) => offeredAt >= oldest)
-      .map(({ model }) => model)
-      .toSorted((a, b) => a.name.localeCompare(b.name));
+    const offers = texts.map(toOffer).filter(({ offeredAt }) => offeredAt >= oldest);
+    return farmModels(
+      offers.map(({ model }) => model),
+      workers,
+    );
   }
 
   /** 32 random bytes, the same for every process of the farm for as long as its Redis keeps data. */
@@ -106,6 +132,21 @@ export class FarmRegistry {
   }
 }
 
+function farmModels(offers: readonly OfferedModel[], workers: readonly WorkerStatus[]): FarmModel[] {
+  const known = workers.flatMap(({ id, models }) => models.map((model) => ({ ...model, worker: id })));
+  const names = new Set([...offers, ...known].map(({ name }) => name));
+  return [...names].toSorted().map((name) => {
+    const own = known.filter((model) => model.name === name);
+    const offer = offers.find((model) => model.name === name) ?? null;
+    return { name, offer, workers: own, refusal: refusalOf(own) };
+  });
+}
+
+function refusalOf(models: readonly WorkerModel[]): string | null {
+  const isRefused = models.length > 0 && models.every(({ state }) => state === 'refused');
+  return isRefused ? (models[0]?.reason ?? 'no reason was given') : null;
+}
+
 function toWorker(text: string): WorkerStatus {
   const field = reader(text, 'the status of a worker');
   const stepMs = field('stepMs');
@@ -116,12 +157,22 @@ function toWorker(text: string): WorkerStatus {
     device: String(field('device')),
     state: oneOf(['starting', 'ready', 'draining'], field('state')),
     engine: oneOf(['starting', 'ready', 'restarting'], field('engine')),
-    models: toStrings(field('models')),
+    models: toList(field('models')).map(toWorkerModel),
     runningSamples: Number(field('runningSamples')),
     slots: Number(field('slots')),
     stepMs: stepMs === null ? null : Number(stepMs),
     startedAt: Number(field('startedAt')),
     seenAt: Number(field('seenAt')),
+  };
+}
+
+function toWorkerModel(value: unknown): WorkerModel {
+  const field = fieldsOf(value, 'the state of a model');
+  const reason = field('reason');
+  return {
+    name: String(field('name')),
+    state: oneOf(MODEL_STATES, field('state')),
+    reason: typeof reason === 'string' ? reason : null,
   };
 }
 
@@ -132,6 +183,7 @@ function toOffer(text: string): { model: OfferedModel; offeredAt: number } {
     kinds: toStrings(field('kinds')),
     digest: String(field('digest')),
     bytes: Number(field('bytes')),
+    memoryBytes: Number(field('memoryBytes') ?? field('bytes')),
     defaultWidth: Number(field('defaultWidth')),
     defaultHeight: Number(field('defaultHeight')),
   };
@@ -139,8 +191,13 @@ function toOffer(text: string): { model: OfferedModel; offeredAt: number } {
 }
 
 function reader(text: string, what: string): (field: string) => unknown {
-  const value = parseJson(text);
-  if (typeof value !== 'object' || value === null) throw new Error(`${what} is ${text}, not an object`);
+  return fieldsOf(parseJson(text), what);
+}
+
+function fieldsOf(value: unknown, what: string): (field: string) => unknown {
+  if (typeof value !== 'object' || value === null) {
+    throw new Error(`${what} is ${JSON.stringify(value)}, not an object`);
+  }
   const fields = new Map<string, unknown>(Object.entries(value));
   return (field) => fields.get(field);
 }

@@ -1,4 +1,4 @@
-/** Which lane to take from: what waits where, and in which order the lanes get their turn. */
+/** What waits where: all that the choice of a lane rests on. */
 import type { Redis } from 'ioredis';
 import type { Keys } from './keys.ts';
 import { toList } from './replies.ts';
@@ -32,25 +32,21 @@ export async function peekLanes(redis: Redis, keys: Keys, lanes: readonly string
   return { now: now ?? 0, heads: new Map(heads) };
 }
 
-/**
- * The lanes with something to take, in the order to try: the caller's, except that a lane whose head has waited longer
- * than `starveMs`, and from which nothing was pulled here for as long, goes first, the longest waiting of them before
- * the others. So a lane that the caller always puts last still gets one job every `starveMs`.
- */
-export function orderLanes(
-  preferred: readonly string[],
-  { now, heads }: LanePeek,
-  options: { readonly starveMs: number; readonly pulledAt: ReadonlyMap<string, number> },
-): string[] {
-  const waitingSince = (lane: string): number => {
-    const { since, dueAt } = heads.get(lane) ?? {};
-    return since ?? (dueAt !== undefined && dueAt <= now ? dueAt : Infinity);
-  };
-  const isStarving = (lane: string): boolean =>
-    now - Math.max(waitingSince(lane), options.pulledAt.get(lane) ?? 0) > options.starveMs;
-  const ready = preferred.filter((lane) => waitingSince(lane) < Infinity);
-  const starving = ready.filter(isStarving).toSorted((a, b) => waitingSince(a) - waitingSince(b));
-  return [...starving, ...ready.filter((lane) => !isStarving(lane))];
+/** A lane that has a job to give right now. */
+export interface WaitingLane {
+  readonly lane: string;
+  /** How long its next job waits, in ms. */
+  readonly waitedMs: number;
+}
+
+/** The lanes with something to take, the one that waits longest first. */
+export function waitingLanes({ now, heads }: LanePeek): WaitingLane[] {
+  const waiting: WaitingLane[] = [];
+  for (const [lane, { since, dueAt }] of heads) {
+    const from = since ?? (dueAt !== undefined && dueAt <= now ? dueAt : undefined);
+    if (from !== undefined) waiting.push({ lane, waitedMs: Math.max(0, now - from) });
+  }
+  return waiting.toSorted((a, b) => b.waitedMs - a.waitedMs);
 }
 
 /** When the next paused job of any lane may run, in ms from now; Infinity when none pauses. */

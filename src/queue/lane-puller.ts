@@ -14,7 +14,7 @@ import { subscribe, type Subscription } from './cancel-bus.ts';
 import { isRedisUnavailable } from './connection.ts';
 import { Doorbell } from './doorbell.ts';
 import type { Keys } from './keys.ts';
-import { nextDueIn, orderLanes, peekLanes } from './lane-peek.ts';
+import { nextDueIn, peekLanes, waitingLanes, type WaitingLane } from './lane-peek.ts';
 import { LaneWorkers, type LaneWorker } from './lane-workers.ts';
 import type { LaneJobData } from './lanes.ts';
 import { Script } from './script.ts';
@@ -32,22 +32,18 @@ export interface LanePullerOptions {
   readonly workerName: string;
   readonly lockMs: number;
   readonly log: Logger;
-  /** A lane passed over by `prefer` still gets a turn when its oldest job waits longer. */
-  readonly starveMs?: number;
 }
 
 export interface NextOptions {
-  /**
-   * Gives the lanes to take from, in the order to try. Lanes left out are never taken from, nor listened to: they are
-   * for other workers. Called before every look at the lanes.
-   */
-  readonly prefer?: (lanes: string[]) => string[];
+  /** Lanes that are not accepted are never taken from, nor listened to: they are for other workers. All by default. */
+  readonly accepts?: (lane: string) => boolean;
+  /** The order to try lanes in that have a job right now; by default the longest wait goes first. */
+  readonly order?: (waiting: readonly WaitingLane[]) => readonly string[];
   readonly timeoutMs: number;
   readonly signal: AbortSignal;
 }
 
 const SECOND = 1_000;
-const STARVE_MS = 30 * SECOND;
 const REFRESH_MS = 5 * SECOND;
 const OUTAGE_PAUSE_MS = 500;
 
@@ -71,7 +67,6 @@ export class LanePuller {
   readonly #doorbell: Doorbell;
   readonly #workers: LaneWorkers;
   readonly #held = new Map<string, HeldJob>();
-  readonly #pulledAt = new Map<string, number>();
   #news: Subscription | undefined;
   #lanes = new Set<string>();
   #refreshAt = 0;
@@ -100,10 +95,11 @@ export class LanePuller {
    * The next job, locked for `lockMs`; undefined after `timeoutMs` or when the signal aborts. It waits out a Redis that
    * is away. One call at a time.
    */
-  async next({ prefer, timeoutMs, signal }: NextOptions): Promise<PulledJob | undefined> {
+  async next(options: NextOptions): Promise<PulledJob | undefined> {
+    const { timeoutMs, signal } = options;
     const deadline = performance.now() + timeoutMs;
     while (!signal.aborted) {
-      const attempt = this.#attempt(prefer);
+      const attempt = this.#attempt(options);
       const outcome = await unlessAborted(attempt, signal);
       if (outcome === undefined) return this.#giveUp(attempt);
       const { pulled, lanes, againInMs } = outcome;
@@ -166,13 +162,12 @@ export class LanePuller {
   }
 
   /** One look at the lanes: a job, or how long nothing is to be expected from where. */
-  async #attempt(prefer: NextOptions['prefer']): Promise<Attempt> {
+  async #attempt({ accepts, order }: NextOptions): Promise<Attempt> {
     let lanes: string[] = [];
     try {
       if (performance.now() >= this.#refreshAt) await this.#refresh();
-      const known = [...this.#lanes];
-      lanes = prefer?.(known) ?? known;
-      return { lanes, ...(await this.#pull(lanes)) };
+      lanes = [...this.#lanes].filter((lane) => accepts?.(lane) ?? true);
+      return { lanes, ...(await this.#pull(lanes, order ?? asTheyWait)) };
     } catch (error) {
       if (!isRedisUnavailable(error)) throw error;
       this.#options.log.warn({ err: error }, 'Redis gives no jobs now');
@@ -180,17 +175,18 @@ export class LanePuller {
     }
   }
 
-  async #pull(lanes: readonly string[]): Promise<Omit<Attempt, 'lanes'>> {
+  async #pull(
+    lanes: readonly string[],
+    orderOf: NonNullable<NextOptions['order']>,
+  ): Promise<Omit<Attempt, 'lanes'>> {
     if (lanes.length === 0) return { pulled: undefined, againInMs: REFRESH_MS };
     // Opened now, not at the first pull, so that each lane is searched for jobs of dead workers.
     await Promise.all(lanes.map((lane) => this.#workers.get(lane)));
     const peek = await peekLanes(this.#redis, this.#keys, lanes);
-    const { starveMs = STARVE_MS } = this.#options;
-    const order = orderLanes(lanes, peek, { starveMs, pulledAt: this.#pulledAt });
+    const order = orderOf(waitingLanes(peek));
     for (const lane of order) {
       const pulled = await this.#take(lane);
       if (pulled === undefined) continue;
-      this.#pulledAt.set(lane, peek.now);
       const rung = this.#doorbell.takeRung();
       // This pull woke up for another lane, whose job is still there: somebody else may have a free slot for it.
       if (rung !== undefined && rung !== lane && order.includes(rung)) await this.#doorbell.passOn(rung);
@@ -262,7 +258,6 @@ export class LanePuller {
     this.#lanes = new Set(await this.#redis.zrange(this.#keys.lanes, '0', '-1'));
     const inUse = [...this.#held.values()].map((job) => job.queueName);
     await this.#workers.keepOnly(new Set([...this.#lanes, ...inUse]));
-    for (const lane of this.#pulledAt.keys()) if (!this.#lanes.has(lane)) this.#pulledAt.delete(lane);
   }
 }
 
@@ -270,6 +265,10 @@ interface Attempt {
   readonly lanes: readonly string[];
   readonly pulled: PulledJob | undefined;
   readonly againInMs: number;
+}
+
+function asTheyWait(waiting: readonly WaitingLane[]): string[] {
+  return waiting.map(({ lane }) => lane);
 }
 
 /** BullMQ's own type leaves out that there may be none. */

@@ -134,7 +134,7 @@ describe('docs/errors.md', () => {
 });
 
 describe('the farm', () => {
-  test('shows models with the workers that hold them, and workers as they announced themselves', async () => {
+  test('shows models with what they are on each worker, and workers as they announced themselves', async () => {
     const startedAt = Date.UTC(2030, 0, 1);
     await api.parts.registry.announce({
       id: 'w1',
@@ -143,7 +143,10 @@ describe('the farm', () => {
       device: 'cpu',
       state: 'ready',
       engine: 'ready',
-      models: [MODEL.name],
+      models: [
+        { name: MODEL.name, state: 'ready', reason: null },
+        { name: 'broken', state: 'refused', reason: 'config.json is missing' },
+      ],
       runningSamples: 3,
       slots: 8,
       stepMs: null,
@@ -153,14 +156,30 @@ describe('the farm', () => {
     expect(JSON.parse((await api.send('/v1/models')).text)).toEqual({
       models: [
         {
+          name: 'broken',
+          kinds: [],
+          digest: null,
+          bytes: null,
+          memory_bytes: null,
+          default_width: null,
+          default_height: null,
+          is_default: false,
+          state: 'failed',
+          reason: 'config.json is missing',
+          workers: [{ id: 'w1', state: 'failed', reason: 'config.json is missing' }],
+        },
+        {
           name: 'pocket-base',
           kinds: ['txt2img'],
           digest: 'sha256:0',
           bytes: 1,
+          memory_bytes: 2,
           default_width: 128,
           default_height: 64,
           is_default: true,
-          loaded_by: ['w1'],
+          state: 'ready',
+          reason: null,
+          workers: [{ id: 'w1', state: 'ready', reason: null }],
         },
       ],
     });
@@ -194,6 +213,7 @@ describe('the farm', () => {
     }
     const stochastic = samplers.filter((sampler) => sampler.stochastic).map(({ name }) => name);
     expect(stochastic).toEqual(['euler_a', 'lcm', 'dpmpp_2m_sde', 'ddpm']);
+    expect(samplers.filter((sampler) => sampler.takes_eta).map(({ name }) => name)).toEqual(['ddim']);
     expect(samplers.filter((sampler) => sampler.is_default).map(({ name }) => name)).toEqual(['dpmpp_2m']);
     expect(samplers.find(({ name }) => name === 'lcm')?.max_steps).toBe(50);
   });

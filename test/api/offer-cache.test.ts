@@ -4,7 +4,14 @@ import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
-const MODEL = { kinds: ['txt2img'], digest: 'd', bytes: 1, defaultWidth: 64, defaultHeight: 64 };
+const MODEL = {
+  kinds: ['txt2img'],
+  digest: 'd',
+  bytes: 1,
+  memoryBytes: 1,
+  defaultWidth: 64,
+  defaultHeight: 64,
+};
 
 let redis: TestRedis;
 let registry: FarmRegistry;

@@ -28,6 +28,7 @@ export const MODEL: OfferedModel = {
   kinds: ['txt2img'],
   digest: 'sha256:0',
   bytes: 1,
+  memoryBytes: 2,
   defaultWidth: 128,
   defaultHeight: 64,
 };

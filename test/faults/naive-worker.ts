@@ -33,6 +33,7 @@ await new FarmRegistry(books.redis, books.keys).offerModels([
     kinds: ['txt2img'],
     digest: 'naive',
     bytes: 0,
+    memoryBytes: 0,
     defaultWidth: 128,
     defaultHeight: 128,
   },

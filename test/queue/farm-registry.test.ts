@@ -11,7 +11,7 @@ const worker: WorkerStatus = {
   device: 'cpu',
   state: 'ready',
   engine: 'ready',
-  models: ['pocket-base'],
+  models: [{ name: 'pocket-base', state: 'ready', reason: null }],
   runningSamples: 2,
   slots: 4,
   stepMs: null,
@@ -23,6 +23,7 @@ const model = {
   kinds: ['txt2img'],
   digest: 'sha256:0',
   bytes: 10,
+  memoryBytes: 20,
   defaultWidth: 64,
   defaultHeight: 64,
 };
@@ -54,12 +55,15 @@ it('forgets a worker that withdraws or is silent for 15 s', async () => {
   expect(await q().redis.exists(q().keys.workers)).toBe(0);
 });
 
+const offersOf = async (farm: FarmRegistry): Promise<unknown[]> =>
+  (await farm.models()).map(({ offer }) => offer);
+
 it('offers the models of all workers, the newest version of each', async () => {
   const [one, two] = [registry(), registry()];
   expect(await one.models()).toEqual([]);
   await one.offerModels([model, { ...model, name: 'a-model' }]);
   await two.offerModels([{ ...model, digest: 'sha256:1' }]);
-  expect(await one.models()).toEqual([
+  expect(await offersOf(one)).toEqual([
     { ...model, name: 'a-model' },
     { ...model, digest: 'sha256:1' },
   ]);
@@ -71,8 +75,26 @@ it('stops to offer a model that no worker has announced for a day', async () => 
   const longAgo = Date.now() - 25 * 3_600_000;
   await q().redis.hset(q().keys.models, model.name, JSON.stringify({ ...model, offeredAt: longAgo }));
   expect(await farm.models()).toEqual([]);
-  await farm.announce(worker);
-  expect(await farm.models()).toEqual([model]);
+  await farm.announce({ ...worker, models: [] });
+  expect(await offersOf(farm)).toEqual([model]);
+});
+
+it('knows a model as refused when every worker alive that has it refuses it', async () => {
+  const farm = registry();
+  await farm.offerModels([model]);
+  const refused = { name: model.name, state: 'refused', reason: 'too big' } as const;
+  await farm.announce({ ...worker, models: [refused] });
+  expect(await farm.models()).toEqual([
+    { name: model.name, offer: model, workers: [{ ...refused, worker: worker.id }], refusal: 'too big' },
+  ]);
+  await farm.announce({ ...worker, id: 'host-2' });
+  expect((await farm.models())[0]?.refusal).toBeNull();
+});
+
+it('lists a model that no worker could read, with the reason', async () => {
+  const farm = registry();
+  await farm.announce({ ...worker, models: [{ name: 'broken', state: 'refused', reason: 'no config' }] });
+  expect(await farm.models()).toMatchObject([{ name: 'broken', offer: null, refusal: 'no config' }]);
 });
 
 it('has one secret for all, made once', async () => {

@@ -1,9 +1,12 @@
 import { describe, expect, it } from 'vitest';
+import type { WaitingLane } from '../../src/queue/lane-peek.ts';
 import type { LanePuller, PulledJob } from '../../src/queue/lane-puller.ts';
 import { newRef } from '../support/jobs.ts';
 import { LANE, NEVER, pulled, queueFixture } from './fixture.ts';
 
 const q = queueFixture();
+
+const byName = (waiting: readonly WaitingLane[]): string[] => waiting.map(({ lane }) => lane).toSorted();
 
 /** Lets a puller use up what earlier jobs left to wake it, until it blocks. */
 async function asleep(worker: LanePuller): Promise<void> {
@@ -87,9 +90,9 @@ describe('pulling', () => {
     }
     await asleep(both);
     const timing = { timeoutMs: 60_000, signal: AbortSignal.timeout(WITHOUT_POLL_MS) };
-    const first = both.next({ ...timing, prefer: (names) => names.toSorted() });
+    const first = both.next({ ...timing, order: byName });
     await q().blockedClients(1);
-    const second = one.next({ ...timing, prefer: () => ['b.64x64'] });
+    const second = one.next({ ...timing, accepts: (lane) => lane === 'b.64x64' });
     await q().blockedClients(2);
     await Promise.all([q().enqueued('b.64x64'), q().enqueued('a.64x64')]);
     // Woken for b, it takes a if that is there by then; then b is for the other, who must hear of it.

@@ -1,37 +1,44 @@
 import { describe, expect, it } from 'vitest';
+import type { WaitingLane } from '../../src/queue/lane-peek.ts';
 import { LANE, NEVER, pulled, queueFixture } from './fixture.ts';
 
 const q = queueFixture();
 
 describe('lanes', () => {
-  it('are tried in the order the caller prefers, and left alone when left out', async () => {
+  it('are tried in the order the caller gives, and left alone when not accepted', async () => {
     const worker = await q().puller();
     await q().enqueued('a.64x64');
     const b = await q().enqueued('b.64x64');
     const foreign = await q().enqueued('foreign.64x64');
-    const prefer = (names: string[]): string[] =>
-      names
-        .filter((name) => !name.startsWith('foreign'))
-        .toSorted()
-        .toReversed();
-    const job = await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
+    const options = {
+      accepts: (lane: string): boolean => !lane.startsWith('foreign'),
+      order: (waiting: readonly WaitingLane[]): string[] =>
+        waiting
+          .map(({ lane }) => lane)
+          .toSorted()
+          .toReversed(),
+      signal: NEVER,
+    };
+    const job = await worker.next({ ...options, timeoutMs: 1_000 });
     expect(job?.ref).toEqual(b);
-    await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
-    expect(await worker.next({ prefer, timeoutMs: 20, signal: NEVER })).toBeUndefined();
+    await worker.next({ ...options, timeoutMs: 1_000 });
+    expect(await worker.next({ ...options, timeoutMs: 20 })).toBeUndefined();
     expect(await q().lanes.position(foreign, 'foreign.64x64')).toBe(1);
   });
 
-  it('that are never preferred still get a turn', async () => {
-    const worker = await q().puller({ starveMs: 40 });
-    const cold = await q().enqueued('cold.64x64');
-    const prefer = (names: string[]): string[] => names.toSorted().toReversed();
-    const order: string[] = [];
-    while (!order.includes(cold.id)) {
-      await q().enqueued('warm.64x64');
-      const job = await worker.next({ prefer, timeoutMs: 1_000, signal: NEVER });
-      order.push(job?.ref.id ?? '');
-    }
-    expect(order.length).toBeGreaterThan(1);
+  it('are tried by how long their next job waits when the caller gives no order', async () => {
+    const worker = await q().puller();
+    const old = await q().enqueued('old.64x64');
+    await q().redis.hset(q().keys.lane('old.64x64', old.id), 'timestamp', 1_000);
+    await q().enqueued('a-new.64x64');
+    const waited: WaitingLane[] = [];
+    const order = (waiting: readonly WaitingLane[]): string[] => {
+      waited.push(...waiting);
+      return waiting.map(({ lane }) => lane);
+    };
+    expect((await worker.next({ order, timeoutMs: 1_000, signal: NEVER }))?.ref).toEqual(old);
+    expect(waited.map(({ lane }) => lane)).toEqual(['old.64x64', 'a-new.64x64']);
+    expect(waited[0]?.waitedMs).toBeGreaterThan(waited[1]?.waitedMs ?? Infinity);
   });
 
   it('tell a job its place, also when it came back from a dead worker', async () => {

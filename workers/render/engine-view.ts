@@ -7,8 +7,21 @@ const STEP_WEIGHT = 0.1;
 /** Samples beyond a full batch that are already there when a place gets free: a quarter of it, at least one. */
 const LOOK_AHEAD_SHARE = 0.25;
 
+/** A load may take a fifth of the time between two loads; while lanes wait for their turn it would else take all. */
+const WORK_PER_LOAD = 4;
+
+export interface ModelView {
+  readonly state: 'cold' | 'loading' | 'ready' | 'failed';
+  /** Why it failed. */
+  readonly reason: string | null;
+}
+
 export class EngineView {
+  /** Names of the models in memory. */
   readonly loaded = new Set<string>();
+  /** Every model the engine has had to do with. */
+  readonly models = new Map<string, ModelView>();
+  #lastLoad = { endedAt: -Infinity, ms: 0 };
   #slots: number;
   #stepMs: number | null = null;
 
@@ -32,18 +45,36 @@ export class EngineView {
     return this.#slots + Math.max(1, Math.floor(this.#slots * LOOK_AHEAD_SHARE));
   }
 
-  onEvent(event: EngineEvent): void {
+  /** False until the engine has worked for some times as long as its last model load took. */
+  canAffordLoad(now: number): boolean {
+    return now - this.#lastLoad.endedAt >= WORK_PER_LOAD * this.#lastLoad.ms;
+  }
+
+  /** `now` in ms of a monotonic clock. */
+  onEvent(event: EngineEvent, now: number): void {
     if (event.kind === 'stepped') {
       this.#slots = event.maxBatchSize;
       this.#stepMs = event.ms * STEP_WEIGHT + (this.#stepMs ?? event.ms) * (1 - STEP_WEIGHT);
     }
-    if (event.kind === 'model') {
-      if (event.state === 'ready') this.loaded.add(event.name);
-      else this.loaded.delete(event.name);
-    }
+    if (event.kind === 'model') this.#onModel(event, now);
   }
 
   onExit(): void {
     this.loaded.clear();
+    for (const [name, { state }] of this.models) if (state !== 'failed') this.models.delete(name);
   }
+
+  #onModel(event: EngineEvent & { kind: 'model' }, now: number): void {
+    const { name } = event;
+    if (event.state === 'ready') {
+      this.loaded.add(name);
+      this.#lastLoad = { endedAt: now, ms: event.ms };
+    } else this.loaded.delete(name);
+    this.models.set(name, viewOf(event));
+  }
+}
+
+function viewOf(event: EngineEvent & { kind: 'model' }): ModelView {
+  if (event.state === 'failed') return { state: 'failed', reason: event.error };
+  return { state: event.state === 'released' ? 'cold' : event.state, reason: null };
 }

@@ -3,10 +3,12 @@
  * free is filled at the very next step. What is pulled is claimed, and then belongs to this worker.
  */
 import type { Logger } from 'pino';
+import { laneModels } from '../../src/domain/lane.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
+import type { WaitingLane } from '../../src/queue/lane-peek.ts';
 import type { LanePuller, PulledJob } from '../../src/queue/lane-puller.ts';
 import { isAborted, pause } from '../../src/waiting.ts';
-import { orderLanes } from './lane-order.ts';
+import { awaitsLoad, orderLanes } from './lane-order.ts';
 import { RunningJob, type RunningJobs } from './running-jobs.ts';
 import { untilRedisTakes } from './until-redis-takes.ts';
 
@@ -20,7 +22,14 @@ export interface IntakeParts {
   readonly workerId: string;
   /** True when the engine can take more samples now; looked at whenever the table of jobs changes. */
   readonly hasRoom: () => boolean;
-  readonly models: { readonly offered: ReadonlySet<string>; readonly loaded: ReadonlySet<string> };
+  readonly models: {
+    /** This worker answers for jobs of the model: it can render them, or fails them because nobody can. */
+    readonly isServed: (model: string) => boolean;
+    readonly loaded: ReadonlySet<string>;
+    /** False while a recent model load has not yet paid for itself. */
+    readonly canAffordLoad: () => boolean;
+  };
+  readonly maxLaneWaitMs: number;
   /** Must put the job into the table at once. */
   readonly onJob: (job: RunningJob) => void;
   readonly log: Logger;
@@ -28,6 +37,8 @@ export interface IntakeParts {
 
 export class Intake {
   readonly #parts: IntakeParts;
+  /** When each lane was last taken from, in ms of a monotonic clock. */
+  readonly #pulledAt = new Map<string, number>();
 
   constructor(parts: IntakeParts) {
     this.#parts = parts;
@@ -36,12 +47,13 @@ export class Intake {
   /** Runs until the signal aborts; then no job is between being pulled and being in the table. */
   async run(signal: AbortSignal): Promise<void> {
     const { puller, jobs, hasRoom, log } = this.#parts;
-    const prefer = (lanes: string[]): string[] => this.#prefer(lanes);
+    const accepts = (lane: string): boolean => laneModels(lane).every(this.#parts.models.isServed);
+    const order = (waiting: readonly WaitingLane[]): string[] => this.#order(waiting);
     while (!signal.aborted) {
       await jobs.until(hasRoom, signal);
       if (isAborted(signal)) return;
       try {
-        const pulled = await puller.next({ prefer, timeoutMs: PULL_TIMEOUT_MS, signal });
+        const pulled = await puller.next({ accepts, order, timeoutMs: PULL_TIMEOUT_MS, signal });
         if (pulled !== undefined) await this.#take(pulled, signal);
       } catch (error) {
         // What was pulled but not claimed goes to another when its lock lapses.
@@ -54,6 +66,7 @@ export class Intake {
   async #take(pulled: PulledJob, signal: AbortSignal): Promise<void> {
     const { records, puller, workerId, onJob, log } = this.#parts;
     const { ref, lane } = pulled;
+    this.#pulledAt.set(lane, performance.now());
     const claim = await untilRedisTakes(() => records.claim(ref, workerId), { signal, log });
     if (claim.kind === 'refused') {
       log.debug({ jobId: ref.id, state: claim.state }, 'Claim was refused; the job is over');
@@ -65,9 +78,25 @@ export class Intake {
     onJob(job);
   }
 
-  #prefer(lanes: readonly string[]): string[] {
-    const inEngine = this.#parts.jobs.all().filter((job) => job.inEngine.size > 0);
+  #order(waiting: readonly WaitingLane[]): string[] {
+    const { jobs, models, maxLaneWaitMs } = this.#parts;
+    const inEngine = jobs.all().filter((job) => job.inEngine.size > 0);
     const running = new Set(inEngine.map((job) => job.pulled.lane));
-    return orderLanes(lanes, { ...this.#parts.models, running });
+    const { loaded } = models;
+    const now = performance.now();
+    this.#forgetIdle(waiting);
+    return orderLanes(waiting, {
+      loaded,
+      running,
+      sincePull: (lane) => now - (this.#pulledAt.get(lane) ?? -Infinity),
+      maxWaitMs: maxLaneWaitMs,
+      canAffordLoad: models.canAffordLoad() && !awaitsLoad({ loaded, running }),
+    });
+  }
+
+  /** What comes into an empty lane later has waited for less than any pull before lies back. */
+  #forgetIdle(waiting: readonly WaitingLane[]): void {
+    const busy = new Set(waiting.map(({ lane }) => lane));
+    for (const lane of this.#pulledAt.keys()) if (!busy.has(lane)) this.#pulledAt.delete(lane);
   }
 }

@@ -1,25 +1,51 @@
 /**
- * Which lanes a worker tries first. Lanes whose samples are in the engine come first (they fill its batch), then
- * lanes of loaded models, then the rest, which cost a model load. Lanes of models that are not on this worker's disk
- * are left to others. The puller keeps the lanes that come last here from starving.
+ * Which lanes a worker tries first. Lanes whose samples are in the engine come first (they fill its batch), then lanes
+ * of loaded models, then the rest, which cost a model load; among equals the longest wait counts.
+ *
+ * That alone would starve a cold lane for as long as a warm one has work. So a lane that has waited for longer than
+ * `maxWaitMs`, and from which this worker has taken nothing for as long, has a turn: it goes first. Where all lanes
+ * wait, such turns must not eat up the device with model loads: a turn that costs a load is only given when loads are
+ * affordable, and until then its lane keeps its place at the end. Every lane's turn comes: the lane neglected for
+ * longest goes first, and a turn makes it the least neglected.
  */
-import { laneModel } from '../../src/domain/lane.ts';
+import { laneModels } from '../../src/domain/lane.ts';
+import type { WaitingLane } from '../../src/queue/lane-peek.ts';
 
-export interface Warmth {
-  /** Models on disk, and those of them in memory. */
-  readonly offered: ReadonlySet<string>;
+export interface LaneFacts {
+  /** Models in memory. */
   readonly loaded: ReadonlySet<string>;
   /** Lanes with samples in the engine. */
   readonly running: ReadonlySet<string>;
+  /** How long ago this worker took from a lane, in ms; Infinity for never. */
+  readonly sincePull: (lane: string) => number;
+  readonly maxWaitMs: number;
+  readonly canAffordLoad: boolean;
 }
 
-export function orderLanes(lanes: readonly string[], warmth: Warmth): string[] {
-  return lanes
-    .filter((lane) => warmth.offered.has(laneModel(lane)))
-    .toSorted((a, b) => coldness(a, warmth) - coldness(b, warmth));
+export function orderLanes(waiting: readonly WaitingLane[], facts: LaneFacts): string[] {
+  return waiting
+    .map((lane) => ({ ...lane, neglectMs: Math.min(lane.waitedMs, facts.sincePull(lane.lane)) }))
+    .map((lane) => ({ ...lane, rank: rankOf(lane, facts) }))
+    .toSorted((a, b) => a.rank - b.rank || b.neglectMs - a.neglectMs || b.waitedMs - a.waitedMs)
+    .map(({ lane }) => lane);
 }
 
-function coldness(lane: string, { running, loaded }: Warmth): number {
-  if (running.has(lane)) return 0;
-  return loaded.has(laneModel(lane)) ? 1 : 2;
+/** True for a lane whose samples are in the engine while a model of it is still to be loaded. */
+export function awaitsLoad({ loaded, running }: Pick<LaneFacts, 'loaded' | 'running'>): boolean {
+  return [...running].some((lane) => isCold(lane, loaded));
+}
+
+/** For how long a lane's oldest job has waited without this worker taking from its lane. */
+type NeglectedLane = WaitingLane & { readonly neglectMs: number };
+
+function rankOf({ lane, neglectMs }: NeglectedLane, facts: LaneFacts): number {
+  const cold = isCold(lane, facts.loaded);
+  const isOverdue = neglectMs > facts.maxWaitMs;
+  if (isOverdue && (!cold || facts.canAffordLoad)) return 0;
+  if (facts.running.has(lane)) return 1;
+  return cold ? 3 : 2;
+}
+
+function isCold(lane: string, loaded: ReadonlySet<string>): boolean {
+  return laneModels(lane).some((model) => !loaded.has(model));
 }

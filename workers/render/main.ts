@@ -14,6 +14,7 @@ import { LocalStore } from '../../src/storage/local-store.ts';
 import { Background } from './background.ts';
 import { ModelCatalog } from './model-catalog.ts';
 import { Presence } from './presence.ts';
+import { ServedModels } from './served-models.ts';
 import { Supervisor } from './supervisor.ts';
 
 const SECOND = 1_000;
@@ -30,7 +31,8 @@ const workerId = `${config.hostName}-${process.pid}`;
 const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
 const registry = new FarmRegistry(redis, keys);
-const catalog = new ModelCatalog(config.modelDirs, log);
+const catalog = new ModelCatalog(config.modelDirs, { refusalOf: () => null, log });
+const served = new ServedModels(() => catalog.offers);
 const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
 const supervisor = new Supervisor({
   workerId,
@@ -38,7 +40,7 @@ const supervisor = new Supervisor({
   records: new JobRecords(redis, keys, config),
   puller,
   store: new LocalStore(config.objectsDir),
-  offered: catalog.names,
+  isServed: (model) => served.isServed(model, performance.now()),
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,
 });
@@ -48,6 +50,7 @@ const presence = new Presence({
   registry,
   puller,
   catalog,
+  served,
   status: () => supervisor.status,
   log,
 });

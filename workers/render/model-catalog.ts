@@ -1,49 +1,65 @@
-/** The models on this worker's disk, as the farm is told of them. A folder that cannot be used is left out, loudly. */
+/**
+ * The models on this worker's disk: those it offers to the farm, and those it refuses, with the reason. A folder is
+ * read again at every scan, so a repaired or added one needs no restart.
+ */
 import type { Logger } from 'pino';
 import type { OfferedModel } from '../../src/queue/farm-registry.ts';
 import { messageOf } from './engine/failure-of.ts';
 import { findModels, readModelFolder } from './onnx/model-folder.ts';
 
+export interface CatalogOptions {
+  /** Why a model of so many bytes cannot be held here; null when it can. */
+  readonly refusalOf: (memoryBytes: number) => string | null;
+  readonly log: Logger;
+}
+
 export class ModelCatalog {
   readonly #dirs: readonly string[];
-  readonly #log: Logger;
-  readonly #names = new Set<string>();
-  /** What was last said of each bad folder: a folder that stays bad is reported once. */
-  readonly #reported = new Map<string, string>();
+  readonly #options: CatalogOptions;
+  #offers: readonly OfferedModel[] = [];
+  #refusals: ReadonlyMap<string, string> = new Map();
 
-  constructor(dirs: readonly string[], log: Logger) {
+  constructor(dirs: readonly string[], options: CatalogOptions) {
     this.#dirs = dirs;
-    this.#log = log;
+    this.#options = options;
   }
 
-  /** Names of the models as of the last scan; the same set after every scan. */
-  get names(): ReadonlySet<string> {
-    return this.#names;
+  /** As of the last scan. */
+  get offers(): readonly OfferedModel[] {
+    return this.#offers;
+  }
+
+  /** Name -> reason, as of the last scan. */
+  get refusals(): ReadonlyMap<string, string> {
+    return this.#refusals;
   }
 
   /** Reads the folders again: configs and the ends of the weight files, no whole file. */
-  async scan(): Promise<OfferedModel[]> {
+  async scan(): Promise<void> {
     const offers: OfferedModel[] = [];
+    const refusals = new Map<string, string>();
     for (const { name, path } of await findModels(this.#dirs)) {
-      const offer = await this.#read(name, path);
-      if (offer !== undefined) offers.push(offer);
+      const found = await this.#read(name, path);
+      if (typeof found === 'string') refusals.set(name, found);
+      else offers.push(found);
     }
-    this.#names.clear();
-    for (const { name } of offers) this.#names.add(name);
-    return offers;
+    for (const [name, reason] of refusals) {
+      if (this.#refusals.get(name) !== reason)
+        this.#options.log.error({ model: name, reason }, 'Model cannot be used');
+    }
+    this.#offers = offers;
+    this.#refusals = refusals;
   }
 
-  async #read(name: string, path: string): Promise<OfferedModel | undefined> {
+  /** The offer, or why there is none. */
+  async #read(name: string, path: string): Promise<OfferedModel | string> {
     try {
-      const { kinds, digest, bytes, defaultWidth, defaultHeight } = await readModelFolder(path);
-      this.#reported.delete(path);
-      return kinds.length === 0 ? undefined : { name, kinds, digest, bytes, defaultWidth, defaultHeight };
+      const { kinds, digest, bytes, memoryBytes, defaultWidth, defaultHeight } = await readModelFolder(path);
+      if (kinds.length === 0) return 'it can do no kind of job that Kiln knows';
+      const offer = { name, kinds, digest, bytes, memoryBytes, defaultWidth, defaultHeight };
+      return this.#options.refusalOf(memoryBytes) ?? offer;
     } catch (error) {
-      const reason = messageOf(error);
-      if (this.#reported.get(path) !== reason)
-        this.#log.error({ model: name, path, err: error }, 'Model cannot be used');
-      this.#reported.set(path, reason);
-      return undefined;
+      return messageOf(error);
     }
   }
 }

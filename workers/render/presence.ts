@@ -2,10 +2,11 @@
 import process from 'node:process';
 import type { Logger } from 'pino';
 import type { Config } from '../../src/config.ts';
-import type { FarmRegistry, WorkerStatus } from '../../src/queue/farm-registry.ts';
+import type { FarmRegistry, WorkerModel, WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import { every } from '../../src/waiting.ts';
 import type { ModelCatalog } from './model-catalog.ts';
+import type { ServedModels } from './served-models.ts';
 import type { SupervisorStatus } from './supervisor.ts';
 
 const SECOND = 1_000;
@@ -18,6 +19,7 @@ export interface PresenceParts {
   readonly registry: FarmRegistry;
   readonly puller: Pick<LanePuller, 'reclaim'>;
   readonly catalog: ModelCatalog;
+  readonly served: ServedModels;
   readonly status: () => SupervisorStatus;
   readonly log: Logger;
 }
@@ -64,21 +66,37 @@ export class Presence {
   }
 
   async #offer(): Promise<void> {
-    await this.#parts.registry.offerModels(await this.#parts.catalog.scan());
+    const { catalog, registry } = this.#parts;
+    await catalog.scan();
+    await registry.offerModels(catalog.offers);
   }
 
-  #announce(): Promise<void> {
-    const { workerId, config, registry, status } = this.#parts;
+  async #announce(): Promise<void> {
+    const { workerId, config, registry, served, status } = this.#parts;
+    const { models, ...rest } = status();
     const worker: WorkerStatus = {
       id: workerId,
       host: config.hostName,
       pid: process.pid,
       device: config.device,
-      ...status(),
+      ...rest,
+      models: this.#models(models),
       startedAt: this.#startedAt,
       seenAt: Date.now(),
     };
-    return registry.announce(worker);
+    await registry.announce(worker);
+    served.learn(await registry.models(), performance.now());
+  }
+
+  /** Every model on disk; of those that the engine has had to do with, what became of them. */
+  #models(inEngine: SupervisorStatus['models']): WorkerModel[] {
+    const { offers, refusals } = this.#parts.catalog;
+    const offered = offers.map(({ name }): WorkerModel => {
+      const { state, reason } = inEngine.get(name) ?? { state: 'cold', reason: null };
+      return { name, state, reason };
+    });
+    const refused = [...refusals].map(([name, reason]): WorkerModel => ({ name, state: 'refused', reason }));
+    return [...offered, ...refused];
   }
 }
 

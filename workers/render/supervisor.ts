@@ -21,7 +21,7 @@ import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { pause } from '../../src/waiting.ts';
 import { Background } from './background.ts';
 import { EngineKeeper } from './engine-keeper.ts';
-import { EngineView } from './engine-view.ts';
+import { EngineView, type ModelView } from './engine-view.ts';
 import type { EngineEvent } from './engine/protocol.ts';
 import { Intake } from './intake.ts';
 import { JobEndings } from './job-endings.ts';
@@ -32,20 +32,26 @@ import { RunningJobs } from './running-jobs.ts';
 
 export interface SupervisorParts {
   readonly workerId: string;
-  readonly config: Pick<Config, 'device' | 'maxBatchSize' | 'lockMs' | 'stepDeadlineMs' | 'drainMs'>;
+  readonly config: Pick<
+    Config,
+    'device' | 'maxBatchSize' | 'lockMs' | 'stepDeadlineMs' | 'drainMs' | 'maxLaneWaitMs'
+  >;
   readonly records: JobRecords;
   readonly puller: LanePuller;
   readonly store: ObjectStore;
-  /** Names of the models on this worker's disk; may change under way. */
-  readonly offered: ReadonlySet<string>;
+  /** Whether this worker takes jobs of a model; may change under way. */
+  readonly isServed: (model: string) => boolean;
   readonly subscribeCancels: (handler: (ref: JobRef) => void) => Subscription;
   readonly log: Logger;
 }
 
-export type SupervisorStatus = Pick<
+export interface SupervisorStatus extends Pick<
   WorkerStatus,
-  'state' | 'engine' | 'models' | 'runningSamples' | 'slots' | 'stepMs'
->;
+  'state' | 'engine' | 'runningSamples' | 'slots' | 'stepMs'
+> {
+  /** By name; models that the engine has had nothing to do with are missing. */
+  readonly models: ReadonlyMap<string, ModelView>;
+}
 
 /** For hand-backs and last commits, after the drain: a Redis that is away must not hold up the exit. */
 const FAREWELL_MS = 5_000;
@@ -102,7 +108,12 @@ export class Supervisor {
       ...parts,
       jobs: this.#jobs,
       hasRoom: () => this.#hasRoom(),
-      models: { offered: parts.offered, loaded: this.#view.loaded },
+      models: {
+        isServed: parts.isServed,
+        loaded: this.#view.loaded,
+        canAffordLoad: () => this.#view.canAffordLoad(performance.now()),
+      },
+      maxLaneWaitMs: config.maxLaneWaitMs,
       onJob: (job) => this.#runs.begin(job),
     });
   }
@@ -111,7 +122,7 @@ export class Supervisor {
     return {
       state: this.#state,
       engine: this.#engine.state,
-      models: [...this.#view.loaded],
+      models: this.#view.models,
       runningSamples: this.#jobs.samplesInEngine,
       slots: this.#view.slots,
       stepMs: this.#view.stepMs,
@@ -157,7 +168,7 @@ export class Supervisor {
   }
 
   #onEvent(event: EngineEvent): void {
-    this.#view.onEvent(event);
+    this.#view.onEvent(event, performance.now());
     this.#runs.onEvent(event);
     if (event.kind === 'ready' || event.kind === 'stepped') this.#jobs.touch();
   }
