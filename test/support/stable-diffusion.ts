@@ -45,6 +45,38 @@ export const SD2_TEXT = {
   num_hidden_layers: 23,
 };
 
+/** The keys of the published depth estimator that change what it computes. */
+export const DPT_HYBRID = {
+  model_type: 'dpt',
+  is_hybrid: true,
+  backbone_config: {
+    model_type: 'bit',
+    layer_type: 'bottleneck',
+    global_padding: 'SAME',
+    embedding_dynamic_padding: true,
+    embedding_size: 64,
+    depths: [3, 4, 9],
+    hidden_sizes: [256, 512, 1024, 2048],
+    num_groups: 32,
+    out_features: ['stage1', 'stage2', 'stage3'],
+    output_stride: 32,
+  },
+  backbone_out_indices: [2, 5, 8, 11],
+  fusion_hidden_size: 256,
+  hidden_act: 'gelu',
+  hidden_size: 768,
+  image_size: 384,
+  intermediate_size: 3072,
+  layer_norm_eps: 1e-12,
+  neck_hidden_sizes: [256, 512, 768, 768],
+  neck_ignore_stages: [0, 1],
+  num_attention_heads: 12,
+  num_hidden_layers: 12,
+  patch_size: 16,
+  readout_type: 'project',
+  reassemble_factors: [1, 1, 1, 0.5],
+};
+
 export const SMALL_UNET = {
   ...SD2_UNET,
   block_out_channels: [32, 64],

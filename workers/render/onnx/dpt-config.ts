@@ -20,8 +20,10 @@ const DEFAULT_BACKBONE = {
 export interface DptConfig {
   readonly imageChannels: number;
   readonly backbone: BackboneConfig;
-  /** Side of the grid of position embeddings, in patches. */
-  readonly grid: number;
+  /** Of the square that it takes and gives, in pixels. */
+  readonly side: number;
+  /** One for the class token, one per patch. */
+  readonly positions: number;
   readonly hiddenSize: number;
   readonly intermediateSize: number;
   readonly layers: number;
@@ -32,8 +34,6 @@ export interface DptConfig {
   /** Channels of the neck's four inputs, from the finest to the coarsest. */
   readonly neckSizes: readonly [number, number, number, number];
   readonly fusionSize: number;
-  /** Both sides of an input must be multiples of it. */
-  readonly sideMultiple: number;
 }
 
 export interface BackboneConfig {
@@ -54,8 +54,8 @@ export function parseDptConfig(json: unknown, where: string): DptConfig {
   const hiddenSize = reader.count('hidden_size', 768);
   const heads = reader.count('num_attention_heads', 12);
   if (hiddenSize % heads !== 0) reader.fail('num_attention_heads', `must divide hidden_size ${hiddenSize}`);
-  const imageSize = reader.count('image_size', 384);
-  if (imageSize % SIDE_MULTIPLE !== 0) reader.fail('image_size', `must be a multiple of ${SIDE_MULTIPLE}`);
+  const side = reader.count('image_size', 384);
+  if (side % SIDE_MULTIPLE !== 0) reader.fail('image_size', `must be a multiple of ${SIDE_MULTIPLE}`);
   const layers = reader.count('num_hidden_layers', 12);
   const imageChannels = reader.count('num_channels', 3);
   const backbone = parseBackbone(reader, imageChannels);
@@ -68,12 +68,12 @@ export function parseDptConfig(json: unknown, where: string): DptConfig {
     heads,
     layers,
     fusionSize,
-    grid: imageSize / PATCH_SIDE,
+    side,
+    positions: 1 + (side / PATCH_SIDE) ** 2,
     intermediateSize: reader.count('intermediate_size', 3072),
     epsilon: reader.number('layer_norm_eps', 1e-12),
     hooks: readHooks(reader, layers),
     neckSizes: readNeckSizes(reader, backbone),
-    sideMultiple: SIDE_MULTIPLE,
   };
 }
 

@@ -15,13 +15,13 @@ import type { TensorNaming } from './weights.ts';
 const HEAD_CHANNELS = 32;
 
 /**
- * `pixel_values f32[B, 3, H, W] -> predicted_depth f32[B, H, W]`: inverse depth, 0 and up, in no unit. Sides are
- * multiples of `sideMultiple`; the position embeddings are resized where they are not the trained ones.
+ * `pixel_values f32[B, 3, side, side] -> predicted_depth f32[B, side, side]`: inverse depth, 0 and up, in no unit.
+ * The side is fixed by the trained position embeddings; transformers takes no other either.
  */
 export function dptGraph(config: DptConfig): Graph {
-  const { hiddenSize, imageChannels, fusionSize } = config;
+  const { hiddenSize, imageChannels, fusionSize, side } = config;
   const g = new GraphBuilder('depth_estimator');
-  const value = g.input('pixel_values', 'float32', ['B', imageChannels, 'H', 'W']);
+  const value = g.input('pixel_values', 'float32', ['B', imageChannels, side, side]);
   const stages = bitBackbone(g, { value, channels: imageChannels }, config.backbone);
   const deepest = stages.at(-1)!;
   const patches = conv(g, deepest, 'dpt.embeddings.projection', { out: hiddenSize, kernel: 1 });
@@ -38,7 +38,7 @@ export function dptGraph(config: DptConfig): Graph {
   );
   let fused = fuse(g, pyramid.at(-1)!, 0);
   for (let i = 1; i < pyramid.length; i++) fused = fuse(g, fused, i, pyramid.at(-1 - i)!);
-  g.output('predicted_depth', head(g, fused), ['B', 'H', 'W']);
+  g.output('predicted_depth', head(g, fused), ['B', side, side]);
   return g.build();
 }
 
@@ -55,25 +55,16 @@ function transformer(g: GraphBuilder, patches: Feature, config: DptConfig): Valu
 }
 
 /** `[B, 1 + patches, hiddenSize]`: the class token, then the patches row by row, each with its position. */
-function embed(g: GraphBuilder, patches: Feature, config: DptConfig): Value {
-  const { hiddenSize, grid } = config;
+function embed(g: GraphBuilder, patches: Feature, { hiddenSize, positions }: DptConfig): Value {
   const batch = g.node('Shape', [patches.value], { end: int(1) });
-  const size = g.node('Shape', [patches.value], { start: int(2) });
-  const classToken = g.parameter('dpt.embeddings.cls_token', [1, 1, hiddenSize]);
   const classShape = g.node('Concat', [batch, g.int64s([1, hiddenSize])], { axis: int(0) });
+  const classToken = g.parameter('dpt.embeddings.cls_token', [1, 1, hiddenSize]);
   const classRows = g.node('Expand', [classToken, classShape]);
   const tokens = g.node('Concat', [classRows, toTokens(g, patches)], { axis: int(1) });
-
-  const positions = g.parameter('dpt.embeddings.position_embeddings', [1, 1 + grid * grid, hiddenSize]);
-  const gridRows = slice(g, positions, [1, 1 + grid * grid]);
-  const square = g.node('Reshape', [gridRows, g.int64s([1, grid, grid, hiddenSize])]);
-  const map = g.node('Transpose', [square], { perm: ints([0, 3, 1, 2]) });
-  const sizes = g.node('Concat', [g.int64s([1, hiddenSize]), size], { axis: int(0) });
-  // At the trained size this copies.
-  const value = g.node('Resize', [map, '', '', sizes], { mode: text('linear') });
-  const resized = toTokens(g, { value, channels: hiddenSize });
-  const all = g.node('Concat', [slice(g, positions, [0, 1]), resized], { axis: int(1) });
-  return g.node('Add', [tokens, all]);
+  return g.node('Add', [
+    tokens,
+    g.parameter('dpt.embeddings.position_embeddings', [1, positions, hiddenSize]),
+  ]);
 }
 
 /** Before each half a norm, as in Dosovitskiy et al. 2021. */
