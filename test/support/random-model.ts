@@ -2,9 +2,8 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/paths.ts';
-import type { ComponentName } from '../../workers/render/onnx/component-files.ts';
 import type { Graph } from '../../workers/render/onnx/graph.ts';
-import { TEXT_ENCODER, UNET, VAE } from '../../workers/render/onnx/networks.ts';
+import { DEPTH_ESTIMATOR, TEXT_ENCODER, UNET, VAE } from '../../workers/render/onnx/networks.ts';
 import { writeRandomWeights } from '../../workers/render/onnx/random-weights.ts';
 import type { RandomWeightsOptions } from '../../workers/render/onnx/random-weights.ts';
 import { SMALL_TEXT, SMALL_UNET, SMALL_VAE } from './stable-diffusion.ts';
@@ -15,7 +14,7 @@ interface Component {
   readonly graphs: (config: object) => readonly Graph[];
 }
 
-const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
+const COMPONENTS = {
   text_encoder: {
     config: SMALL_TEXT,
     weightFile: 'model.safetensors',
@@ -31,7 +30,12 @@ const COMPONENTS: Readonly<Record<ComponentName, Component>> = {
     weightFile: 'diffusion_pytorch_model.safetensors',
     graphs: (config) => Object.values(VAE.graphs(VAE.parse(config, 'vae'))),
   },
-};
+  depth_estimator: {
+    config: {},
+    weightFile: 'model.safetensors',
+    graphs: (config) => Object.values(DEPTH_ESTIMATOR.graphs(DEPTH_ESTIMATOR.parse(config, 'depth'))),
+  },
+} as const satisfies Readonly<Record<string, Component>>;
 
 const DEFAULTS: RandomWeightsOptions = { seed: 1, dtype: 'F32' };
 
@@ -50,11 +54,11 @@ export async function writeRandomModel(
 /** One component, its config altered by `change`. */
 export async function writeRandomComponent(
   folder: string,
-  name: ComponentName,
+  name: keyof typeof COMPONENTS,
   change: object = {},
   options: Partial<RandomWeightsOptions> = {},
 ): Promise<void> {
-  const { graphs, weightFile, ...component } = COMPONENTS[name];
+  const { graphs, weightFile, ...component }: Component = COMPONENTS[name];
   const config = { ...component.config, ...change };
   await mkdir(join(folder, name), { recursive: true });
   await writeFile(join(folder, name, 'config.json'), JSON.stringify(config));

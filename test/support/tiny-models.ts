@@ -37,6 +37,35 @@ const VAE_X4 = {
   scaling_factor: 0.08333,
 };
 
+/** Sees images of 64x64. */
+const DEPTH = {
+  model_type: 'dpt',
+  is_hybrid: true,
+  backbone_config: {
+    model_type: 'bit',
+    layer_type: 'bottleneck',
+    global_padding: 'SAME',
+    embedding_dynamic_padding: true,
+    out_features: ['stage1', 'stage2', 'stage3'],
+    embedding_size: 8,
+    depths: [1, 1, 1],
+    hidden_sizes: [32, 32, 32],
+    num_groups: 4,
+  },
+  backbone_out_indices: [0, 1, 0, 1],
+  fusion_hidden_size: 16,
+  hidden_size: 16,
+  image_size: 64,
+  intermediate_size: 32,
+  neck_hidden_sizes: [32, 32, 16, 16],
+  neck_ignore_stages: [0, 1],
+  num_attention_heads: 2,
+  num_hidden_layers: 2,
+  patch_size: 16,
+  readout_type: 'project',
+  reassemble_factors: [1, 1, 1, 0.5],
+};
+
 const NOISE_X4 = {
   beta_start: 0.0001,
   beta_end: 0.02,
@@ -57,7 +86,22 @@ interface TinyModel {
 const MODELS: Readonly<Record<TinyKind, TinyModel>> = {
   base: { className: 'StableDiffusionPipeline', unet: {}, vae: VAE },
   inpaint: { className: 'StableDiffusionInpaintPipeline', unet: { in_channels: 9 }, vae: VAE },
-  depth: { className: 'StableDiffusionDepth2ImgPipeline', unet: { in_channels: 5 }, vae: VAE },
+  depth: {
+    className: 'StableDiffusionDepth2ImgPipeline',
+    unet: { in_channels: 5 },
+    vae: VAE,
+    files: {
+      'feature_extractor/preprocessor_config.json': {
+        do_normalize: true,
+        do_rescale: true,
+        do_resize: true,
+        image_mean: [0.5, 0.5, 0.5],
+        image_std: [0.5, 0.5, 0.5],
+        resample: 3,
+        size: { height: 64, width: 64 },
+      },
+    },
+  },
   upscale: {
     className: 'StableDiffusionUpscalePipeline',
     unet: {
@@ -94,6 +138,7 @@ export async function writeTinyModel(folder: string, kind: TinyKind, seed = 1): 
   await writeRandomComponent(folder, 'text_encoder', {}, options);
   await writeRandomComponent(folder, 'unet', { ...UNET, ...unet }, options);
   await writeRandomComponent(folder, 'vae', vae, options);
+  if (kind === 'depth') await writeRandomComponent(folder, 'depth_estimator', DEPTH, options);
   const all = { ...files, 'model_index.json': { _class_name: className, ...index } };
   for (const [path, json] of Object.entries(all)) {
     await mkdir(join(folder, path, '..'), { recursive: true });
