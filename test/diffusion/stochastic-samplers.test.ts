@@ -45,9 +45,14 @@ function measure(values: Float32Array): Level {
   return { mean, deviation: Math.sqrt(variance) };
 }
 
-describe.each(['euler_a', 'dpmpp_2m_sde', 'ddpm'] as const)('%s', (name) => {
+describe.each([
+  { name: 'euler_a', eta: 0 },
+  { name: 'dpmpp_2m_sde', eta: 0 },
+  { name: 'ddpm', eta: 0 },
+  { name: 'ddim', eta: 1 },
+] as const)('$name, eta $eta', ({ name, eta }) => {
   it('keeps mean and variance of every noise level when the clean sample is known', () => {
-    const sampler = createSampler(name, CONFIG, { steps: STEPS });
+    const sampler = createSampler(name, CONFIG, { steps: STEPS, eta });
     const random = new TorchRandom(3);
     const first = levelAt(name, sampler.timestep(0));
     let latents: Float32Array = random.randn(40_000).map((e) => first.mean + first.deviation * e);
@@ -64,7 +69,7 @@ describe.each(['euler_a', 'dpmpp_2m_sde', 'ddpm'] as const)('%s', (name) => {
   });
 
   it('without its noise goes below each level by the variance that the noise would bring', () => {
-    const sampler = createSampler(name, CONFIG, { steps: STEPS });
+    const sampler = createSampler(name, CONFIG, { steps: STEPS, eta });
     const from = levelAt(name, sampler.timestep(0));
     const to = levelAt(name, sampler.timestep(1));
     const latents = Float32Array.of(from.mean - from.deviation, from.mean + from.deviation);
@@ -99,6 +104,40 @@ it.each(SAMPLER_NAMES)('%s is described as stochastic if and only if it draws no
   const silence = new Silence(0);
   sampler.step(0, new Float32Array(4), new Float32Array(4), silence);
   expect(silence.draws > 0).toBe(SAMPLERS[name].stochastic);
+});
+
+it.each([0.2, 1])('DDIM with an eta of %d draws noise at every step', (eta) => {
+  const sampler = createSampler('ddim', CONFIG, { steps: STEPS, eta });
+  const silence = new Silence(0);
+  for (let call = 0; call < STEPS; call++) {
+    sampler.step(call, new Float32Array(4), new Float32Array(4), silence);
+  }
+  expect(silence.draws).toBe(STEPS);
+});
+
+it('DDIM with an eta of 1 stays finite from pure noise, where nothing but the added noise is left', () => {
+  const zero = { ...CONFIG, rescaleBetasZeroSnr: true, timestepSpacing: 'trailing' } as const;
+  const random = new TorchRandom(5);
+  const sampler = createSampler('ddim', zero, { steps: STEPS, eta: 1 });
+  let latents: Float32Array = random.randn(16);
+  for (let call = 0; call < STEPS; call++) {
+    latents = sampler.step(call, latents, new Float32Array(16).fill(CLEAN), random);
+  }
+  expect(latents.every((value) => Math.abs(value) < 2)).toBe(true);
+});
+
+it('DDIM alone takes eta, from 0 to 1', () => {
+  const start = (name: SamplerName, eta: number) => () =>
+    createSampler(name, { ...CONFIG, predictionType: 'epsilon' }, { steps: STEPS, eta });
+  expect(start('ddim', 0.5)).not.toThrow();
+  expect(SAMPLER_NAMES.filter((name) => SAMPLERS[name].takesEta)).toEqual(['ddim']);
+  for (const name of SAMPLER_NAMES.filter((other) => other !== 'ddim')) {
+    expect(start(name, 0)).not.toThrow();
+    expect(start(name, 0.5)).toThrow(`eta is 0.5, but must be 0 with ${name}: only DDIM takes it`);
+  }
+  for (const eta of [-0.1, 1.5, NaN]) {
+    expect(start('ddim', eta)).toThrow(`eta is ${eta}, but must be a number from 0 to 1`);
+  }
 });
 
 it('the SDE solver has the second-order terms of the ODE solver, with the gain of the SDE', () => {

@@ -2,7 +2,7 @@ import type { Sampler } from '../../workers/render/diffusion/samplers/sampler.ts
 import { TorchRandom } from '../../workers/render/diffusion/torch-random.ts';
 
 /** A stand-in for the UNet on which diffusers' results are known: 0.6 x + 0.05 sin 3x + 0.0002 t. */
-function toyModel(latents: Float32Array, timestep: number): Float32Array {
+export function toyModel(latents: Float32Array, timestep: number): Float32Array {
   const f = Math.fround;
   return latents.map(
     (x) => f(f(f(0.6) * x) + f(f(0.05) * f(Math.sin(f(3 * x))))) + f(f(0.0002) * f(timestep)),

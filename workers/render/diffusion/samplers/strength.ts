@@ -17,6 +17,6 @@ export function skippedSteps({ steps, strength }: Run): number {
   if (walked >= 1) return steps - walked;
   const least = Math.ceil(STRENGTH_UNITS / steps) / STRENGTH_UNITS;
   throw new RangeError(
-    `A strength of ${strength} leaves none of ${steps} steps to walk: it must be at least ${least}, or the steps more`,
+    `A strength of ${strength} leaves none of ${steps} steps to walk: it must be at least ${least}`,
   );
 }
