@@ -5,7 +5,7 @@ import type { JobParams, OutputFormat } from '../../src/domain/job.ts';
 import { withJpegComment, withWebpComment } from './image/exif-comment.ts';
 import { generationText } from './image/generation-text.ts';
 import { withPngText } from './image/png-text.ts';
-import type { RawImage } from './image/raw-image.ts';
+import type { DeepGreyImage, RawImage } from './image/raw-image.ts';
 
 export interface EncodedImage {
   readonly bytes: Uint8Array;
@@ -34,6 +34,16 @@ export async function encodeImage(image: RawImage, params: JobParams, seed: numb
   const pixels = sharp(image.rgb, { raw: { width: image.width, height: image.height, channels: 3 } });
   const text = generationText(params, seed);
   const bytes = await ENCODE[format](pixels, { text, quality, width: image.width, height: image.height });
+  return encoded(bytes, format);
+}
+
+/** A 16-bit grey PNG without settings inside: the same depth map may belong to many images. */
+export async function encodeDepthMap({ width, height, grey16 }: DeepGreyImage): Promise<EncodedImage> {
+  const pixels = sharp(grey16, { raw: { width, height, channels: 1 } }).toColourspace('grey16');
+  return encoded(await pixels.png(PNG_OPTIONS).toBuffer(), 'png');
+}
+
+function encoded(bytes: Uint8Array, format: OutputFormat): EncodedImage {
   const sha256 = createHash('sha256').update(bytes).digest('hex');
   return { bytes, contentType: CONTENT_TYPE[format], sha256 };
 }

@@ -27,3 +27,23 @@ export interface Box extends Size {
   readonly left: number;
   readonly top: number;
 }
+
+/** 16-bit grey: a depth map to be seen or stored. */
+export interface DeepGreyImage extends Size {
+  /** `[height, width]`, 0..65535. */
+  readonly grey16: Uint16Array;
+}
+
+/** For what is done to colour and grey alike. */
+export function bytesOf(image: RawImage | GreyImage): { bytes: Uint8Array; channels: number } {
+  return 'grey' in image ? { bytes: image.grey, channels: 1 } : { bytes: image.rgb, channels: 3 };
+}
+
+/** Other pixels of the same kind as the image's. */
+export function withBytes(
+  like: RawImage | GreyImage,
+  { width, height }: Size,
+  bytes: Uint8Array,
+): RawImage | GreyImage {
+  return 'grey' in like ? { width, height, grey: bytes } : { width, height, rgb: bytes };
+}
