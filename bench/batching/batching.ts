@@ -18,6 +18,7 @@ const BUSY = 0.9;
 const OVERLOAD = 12;
 
 const REQUEST = {
+  kind: 'txt2img',
   prompt: 'a large red sphere left of a small blue cube at sunset',
   negativePrompt: '',
   width: 128,
@@ -26,6 +27,7 @@ const REQUEST = {
   guidanceScale: 4,
   guidanceRescale: 0,
   clipSkip: 0,
+  eta: 0,
   seed: 1,
   sampler: 'euler',
 } as const;

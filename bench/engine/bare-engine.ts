@@ -7,9 +7,9 @@ import {
   startSample,
   stepBatch,
   type Sample,
-  type SampleRequest,
 } from '../../workers/render/diffusion/denoise.ts';
 import type { LoadedModel } from '../../workers/render/diffusion/loaded-model.ts';
+import type { SampleRequest } from '../../workers/render/diffusion/sample-request.ts';
 import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
 import { loadModel } from '../../workers/render/onnx/load-model.ts';
 import { median } from '../stats.ts';

@@ -7,9 +7,9 @@ import {
   startSample,
   stepBatch,
   type Sample,
-  type SampleRequest,
 } from '../../workers/render/diffusion/denoise.ts';
 import type { LoadedModel } from '../../workers/render/diffusion/loaded-model.ts';
+import type { SampleRequest, TextToImageRequest } from '../../workers/render/diffusion/sample-request.ts';
 import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
 import { loadModel } from '../../workers/render/onnx/load-model.ts';
 
@@ -17,7 +17,8 @@ const folder = (path: string): string => fileURLToPath(new URL(path, import.meta
 const TINY = folder('../fixtures/golden/models/txt2img');
 const POCKET = folder('../../models/pocket-base');
 
-const BASE: SampleRequest = {
+const BASE: TextToImageRequest = {
+  kind: 'txt2img',
   prompt: 'a red cube on a grey floor',
   negativePrompt: '',
   width: 64,
@@ -26,6 +27,7 @@ const BASE: SampleRequest = {
   guidanceScale: 5,
   guidanceRescale: 0,
   clipSkip: 0,
+  eta: 0,
   seed: 1,
   sampler: 'ddim',
 };
@@ -121,7 +123,7 @@ describe('a sample', () => {
   });
   afterAll(() => model.release());
 
-  const start = (changes: Partial<SampleRequest>): Promise<Sample> =>
+  const start = (changes: Partial<TextToImageRequest>): Promise<Sample> =>
     startSample(model, { ...BASE, ...changes }, new TextCache(2 ** 20));
 
   it('takes two rows with guidance, and one when the scale is at most 1', async () => {

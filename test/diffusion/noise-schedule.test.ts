@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import {
   parseNoiseScheduleConfig,
-  withTextToImageRules,
+  withPipelineRules,
 } from '../../workers/render/diffusion/noise-schedule.ts';
 import { alphasCumprod, zeroTerminalSnr } from '../../workers/render/diffusion/noise-tables.ts';
 import { modelSigmas } from '../../workers/render/diffusion/sigmas.ts';
@@ -96,11 +96,20 @@ describe('the noise schedule', () => {
   it('starts at timestep 1 and never clips in text-to-image, if its own file is old or says otherwise', () => {
     const stated = parseNoiseScheduleConfig({ steps_offset: 0, clip_sample: true });
     const silent = parseNoiseScheduleConfig({});
-    for (const config of [withTextToImageRules(stated, true), withTextToImageRules(stated, false)]) {
-      expect(config).toMatchObject({ stepsOffset: 1, clipSample: false });
+    for (const kind of ['txt2img', 'img2img'] as const) {
+      for (const isOwn of [true, false]) {
+        expect(withPipelineRules(stated, kind, isOwn)).toMatchObject({ stepsOffset: 1, clipSample: false });
+      }
+      expect(withPipelineRules(silent, kind, true)).toMatchObject({ stepsOffset: 1, clipSample: false });
+      expect(withPipelineRules(silent, kind, false)).toEqual(silent);
     }
-    expect(withTextToImageRules(silent, true)).toMatchObject({ stepsOffset: 1, clipSample: false });
-    expect(withTextToImageRules(silent, false)).toEqual(silent);
+  });
+
+  it('clips as its file says when it inpaints, and is followed to the letter by depth and upscaling', () => {
+    const stated = parseNoiseScheduleConfig({ steps_offset: 0, clip_sample: true });
+    expect(withPipelineRules(stated, 'inpaint', true)).toMatchObject({ stepsOffset: 1, clipSample: true });
+    expect(withPipelineRules(stated, 'depth', true)).toEqual(stated);
+    expect(withPipelineRules(stated, 'upscale', true)).toEqual(stated);
   });
 });
 

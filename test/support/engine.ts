@@ -133,7 +133,7 @@ export function engineSample(
 export async function renderAlone({ request }: EngineSample): Promise<Uint8Array> {
   const model = await modelFiles(MODELS_DIR).open('pocket-base');
   try {
-    const sample = await startSample(model, request, new TextCache(0));
+    const sample = await startSample(model, { kind: 'txt2img', eta: 0, ...request }, new TextCache(0));
     while (!isDenoised(sample)) await stepBatch(model, [sample]);
     const outcome = await decodeSample(model, sample);
     if (outcome.kind === 'failure') throw new Error(outcome.failure.message);

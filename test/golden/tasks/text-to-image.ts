@@ -7,11 +7,11 @@ import {
   startSample,
   stepBatch,
   type Sample,
-  type SampleRequest,
 } from '../../../workers/render/diffusion/denoise.ts';
 import type { LoadedModel } from '../../../workers/render/diffusion/loaded-model.ts';
 import type { NoiseScheduleConfig } from '../../../workers/render/diffusion/noise-schedule.ts';
 import { ownSampler } from '../../../workers/render/diffusion/samplers/create-sampler.ts';
+import type { SampleRequest } from '../../../workers/render/diffusion/sample-request.ts';
 import { toUnitInterval } from '../../../workers/render/diffusion/rgb.ts';
 import { TextCache } from '../../../workers/render/diffusion/text-cache.ts';
 import { loadModel } from '../../../workers/render/onnx/load-model.ts';
@@ -70,8 +70,10 @@ function sampleRequests({ request, sampler }: PipelineCase): SampleRequest[] {
   const prompts = texts(request['prompt']);
   const negativePrompts = texts(request['negative_prompt'] ?? '');
   return seeds.map((seed, i) => ({
+    kind: 'txt2img' as const,
     seed,
     sampler,
+    eta: number(request['eta'] ?? 0),
     prompt: pick(prompts, i, seeds.length),
     negativePrompt: pick(negativePrompts, i, seeds.length),
     height: number(request['height']),

@@ -1,51 +1,38 @@
 /**
- * Text to image, in the three moves of the batching engine: start a sample, take one step of a batch, decode.
+ * All kinds of job, in the three moves of the batching engine: start a sample, take one step of a batch, decode.
  *
- * A batch is made anew for every UNet call, so its samples may differ in prompt, sampler, step, number of steps and
- * guidance; they share the model and the latent size. Whatever happens to one row never enters another, so a sample
- * gets the same bits in any company.
+ * A batch is made anew for every UNet call, so its samples may differ in kind, prompt, sampler, step, number of steps
+ * and guidance; they share the model and the latent size. Whatever happens to one row never enters another, so a
+ * sample gets the same bits in any company.
  */
-import type { SamplerName } from '../../../src/contract/samplers.ts';
-import type { RawImage } from '../image/raw-image.ts';
+import type { RawImage, Size } from '../image/raw-image.ts';
 import type { LoadedModel } from './loaded-model.ts';
 import { guide } from './guidance.ts';
-import { withTextToImageRules } from './noise-schedule.ts';
+import { withPipelineRules } from './noise-schedule.ts';
+import type { Start } from './pipelines/preparation.ts';
+import { prepare } from './pipelines/prepare.ts';
 import { toRgb } from './rgb.ts';
+import type { SampleRequest } from './sample-request.ts';
 import { createSampler, ownSampler } from './samplers/create-sampler.ts';
 import type { Sampler } from './samplers/sampler.ts';
 import type { TextCache } from './text-cache.ts';
 import { TorchRandom } from './torch-random.ts';
 
-export interface SampleRequest {
-  readonly prompt: string;
-  readonly negativePrompt: string;
-  /** Pixels; multiples of the model's latent scale. */
-  readonly width: number;
-  readonly height: number;
-  readonly steps: number;
-  /** Up to 1 there is no guidance: one row instead of two, and the negative prompt is not used. */
-  readonly guidanceScale: number;
-  /** 0 to 1; without guidance it changes nothing. */
-  readonly guidanceRescale: number;
-  /** How many of the text encoder's last layers to leave out. */
-  readonly clipSkip: number;
-  readonly seed: number;
-  readonly sampler: SamplerName;
-}
-
 /** One image on its way. Only `stepBatch` changes it. */
-export interface Sample {
+export interface Sample extends Start {
   readonly request: SampleRequest;
-  readonly latentSize: { readonly height: number; readonly width: number };
+  readonly latentSize: Size;
   readonly sampler: Sampler;
   readonly random: TorchRandom;
   /** One per UNet row, each `[77, crossAttentionDim]`: negative prompt and prompt, or the prompt alone. */
   readonly textRows: readonly Float32Array[];
-  /** `[latentChannels, h, w]`. */
   latents: Float32Array;
   /** UNet calls done, of `sampler.calls`. */
   callsDone: number;
-  /** Set once, by the step that failed; the sample is then out of the game. */
+  /**
+   * Set by the call that failed, which has changed nothing else: the sample is out of the game, or, with this set
+   * back to null, ready to make the same call again.
+   */
   failure: SampleFailure | null;
 }
 
@@ -64,7 +51,7 @@ export function isDenoised(sample: Sample): boolean {
   return sample.callsDone === sample.sampler.calls;
 }
 
-/** Rejects, naming the value and the limit, when the request does not suit the model or its noise schedule. */
+/** Rejects, naming the field, the value and the limit, when the request does not suit the model or its schedule. */
 export async function startSample(
   model: LoadedModel,
   request: SampleRequest,
@@ -74,21 +61,19 @@ export async function startSample(
   const latentSize = latentSizeOf(model, request);
 
   // 1. How the noise will be taken away.
-  const isOwnSampler = ownSampler(model.noiseSchedule) === request.sampler;
-  const schedule = withTextToImageRules(model.noiseSchedule, isOwnSampler);
-  const sampler = createSampler(request.sampler, schedule, { steps: request.steps });
+  const sampler = samplerFor(model, request);
 
   // 2. What to paint: text rows, in the order of the UNet's rows.
   const rowTexts = guidanceScale > 1 ? [negativePrompt, prompt] : [prompt];
   const textRows: Float32Array[] = [];
   for (const text of rowTexts) textRows.push(await texts.rows(model, text, request.clipSkip));
 
-  // 3. The noise to start from: a generator per image, so that no image depends on another's draws.
+  // 3. What to start from: a generator per image, so that no image depends on another's draws.
   const random = new TorchRandom(request.seed);
-  const noise = random.randn(model.latentChannels * latentSize.height * latentSize.width);
-  const latents = noise.map((value) => value * sampler.initNoiseSigma);
+  const start = await prepare({ model, request, latentSize, sampler, random });
+  refuseOtherChannels(model, request, start);
 
-  return { request, latentSize, sampler, random, textRows, latents, callsDone: 0, failure: null };
+  return { ...start, request, latentSize, sampler, random, textRows, callsDone: 0, failure: null };
 }
 
 /**
@@ -98,18 +83,21 @@ export async function startSample(
  */
 export async function stepBatch(model: LoadedModel, samples: readonly Sample[]): Promise<void> {
   const { height, width } = commonSize(samples);
+  const area = height * width;
+  const latentCount = model.latentChannels * area;
+  const inputCount = model.inChannels * area;
   const rows = samples.flatMap((sample) => sample.textRows.map((text) => ({ sample, text })));
-  const latentCount = model.latentChannels * height * width;
   const textCount = rows[0]!.text.length;
 
-  // 1. Gather one row per text row: scaled latents, timestep, text.
-  const input = new Float32Array(rows.length * latentCount);
+  // 1. Gather one row per text row: scaled latents and what else the UNet sees, timestep, text.
+  const input = new Float32Array(rows.length * inputCount);
   const timesteps = new Float32Array(rows.length);
   const hiddenStates = new Float32Array(rows.length * textCount);
   for (const [row, { sample, text }] of rows.entries()) {
     const scale = sample.sampler.inputScale(sample.callsDone);
-    const offset = row * latentCount;
+    const offset = row * inputCount;
     for (let i = 0; i < latentCount; i++) input[offset + i] = sample.latents[i]! * scale;
+    if (sample.extraChannels !== null) input.set(sample.extraChannels, offset + latentCount);
     timesteps[row] = sample.sampler.timestep(sample.callsDone);
     hiddenStates.set(text, row * textCount);
   }
@@ -122,7 +110,7 @@ export async function stepBatch(model: LoadedModel, samples: readonly Sample[]):
     sample: input,
     timesteps,
     hiddenStates,
-    classLabels: null,
+    classLabels: classLabelsOf(rows.map(({ sample }) => sample)),
   });
 
   // 3. Per sample: guidance, then the sampler's step.
@@ -139,7 +127,10 @@ export async function stepBatch(model: LoadedModel, samples: readonly Sample[]):
 /** Rejects when the decoder itself does; numbers that overflow in it are an outcome. */
 export async function decodeSample(model: LoadedModel, sample: Sample): Promise<DecodeOutcome> {
   const planes = await decodePlanes(model, sample);
-  if (planes.every(Number.isFinite)) return { kind: 'image', image: toRgb(planes, sample.request) };
+  if (planes.every(Number.isFinite)) {
+    const picture = toRgb(planes, sample.request);
+    return { kind: 'image', image: sample.finish === null ? picture : sample.finish(picture) };
+  }
   const message = 'The image decoder returned values that are not finite';
   return { kind: 'failure', failure: { code: 'not_finite', stage: 'decode', message } };
 }
@@ -156,15 +147,14 @@ function advance(sample: Sample, modelOutput: Float32Array): void {
     sample.failure = { code: 'not_finite', stage: 'denoise', message };
     return;
   }
-  sample.latents = sample.sampler.step(call, sample.latents, modelOutput, sample.random);
+  const latents = sample.sampler.step(call, sample.latents, modelOutput, sample.random);
+  sample.latents = sample.blend === null ? latents : sample.blend(call, latents);
   sample.callsDone = call + 1;
 }
 
-function latentSizeOf(model: LoadedModel, request: SampleRequest): Sample['latentSize'] {
-  if (model.inChannels !== model.latentChannels) {
-    throw new Error(
-      `${model.name} takes ${model.inChannels} input channels; text to image needs ${model.latentChannels}`,
-    );
+function latentSizeOf(model: LoadedModel, request: SampleRequest): Size {
+  if (!model.kinds.includes(request.kind)) {
+    throw new RangeError(`${model.name} cannot do ${request.kind}, only ${model.kinds.join(', ')}`);
   }
   for (const side of ['width', 'height'] as const) {
     if (request[side] < model.latentScale || request[side] % model.latentScale !== 0) {
@@ -172,6 +162,28 @@ function latentSizeOf(model: LoadedModel, request: SampleRequest): Sample['laten
     }
   }
   return { height: request.height / model.latentScale, width: request.width / model.latentScale };
+}
+
+function samplerFor(model: LoadedModel, request: SampleRequest): Sampler {
+  const { kind, sampler: name, steps, eta } = request;
+  const isOwnSampler = ownSampler(model.noiseSchedule) === name;
+  const schedule = withPipelineRules(model.noiseSchedule, kind, isOwnSampler);
+  const strength = 'strength' in request ? request.strength : 1;
+  return createSampler(name, schedule, { steps, strength, eta });
+}
+
+/** Guards the rows of a batch: with more or fewer channels than the UNet has, each row would shift the next. */
+function refuseOtherChannels(model: LoadedModel, { kind }: SampleRequest, start: Start): void {
+  const area = start.latents.length / model.latentChannels;
+  const channels = model.latentChannels + (start.extraChannels?.length ?? 0) / area;
+  if (channels === model.inChannels) return;
+  throw new Error(`${model.name} takes ${model.inChannels} input channels; ${kind} gives ${channels}`);
+}
+
+/** `[B]`, or null for UNets without class embeddings: of one UNet, all samples have a label or none has. */
+function classLabelsOf(samples: readonly Sample[]): Int32Array | null {
+  const labels = samples.map(({ classLabel }) => classLabel).filter((label) => label !== null);
+  return labels.length === 0 ? null : Int32Array.from(labels);
 }
 
 /** Guards the contract of a batch: to mix sizes would silently shift every row. */

@@ -5,6 +5,8 @@
  * own class, not of the class that wrote the file: that is how diffusers' `from_config` carries a schedule from one
  * sampler to another, and published images depend on it.
  */
+import type { JobKind } from '../../../src/domain/job.ts';
+
 const BETA_SCHEDULES = ['linear', 'scaled_linear', 'squaredcos_cap_v2'] as const;
 const PREDICTION_TYPES = ['epsilon', 'v_prediction', 'sample'] as const;
 const TIMESTEP_SPACINGS = ['leading', 'linspace', 'trailing'] as const;
@@ -71,19 +73,26 @@ export function parseNoiseScheduleConfig(json: unknown): NoiseScheduleConfig {
   };
 }
 
+/** Kinds of job whose pipelines start the leading spacing at timestep 1, and those that never clip latents. */
+const STARTS_AT_ONE: readonly JobKind[] = ['txt2img', 'img2img', 'inpaint'];
+const NEVER_CLIPS: readonly JobKind[] = ['txt2img', 'img2img'];
+
 /**
- * The text-to-image pipeline corrects its own sampler where the file is from before these two keys were settled:
- * latents are never clipped, and the leading spacing starts at timestep 1. Another sampler takes the corrected keys
- * over only if the file states them, like all keys.
+ * diffusers' pipelines correct their own sampler where the file is from before these two keys were settled, each
+ * pipeline other keys. Another sampler takes the corrected keys over only if the file states them, like all keys.
  */
-export function withTextToImageRules(
+export function withPipelineRules(
   config: NoiseScheduleConfig,
+  kind: JobKind,
   isOwnSampler: boolean,
 ): NoiseScheduleConfig {
+  const { stepsOffset, clipSample } = config;
+  const correctsOffset = STARTS_AT_ONE.includes(kind) && (isOwnSampler || stepsOffset !== null);
+  const correctsClip = NEVER_CLIPS.includes(kind) && (isOwnSampler || clipSample !== null);
   return {
     ...config,
-    stepsOffset: isOwnSampler || config.stepsOffset !== null ? 1 : null,
-    clipSample: isOwnSampler || config.clipSample !== null ? false : null,
+    stepsOffset: correctsOffset ? 1 : stepsOffset,
+    clipSample: correctsClip ? false : clipSample,
   };
 }
 

@@ -134,7 +134,8 @@ export class EngineLoop {
     if (entry.sample !== undefined || !this.#isWanted(entry)) return;
     await this.#parts.emit({ kind: 'aboard', doing: 'prompt', ids: [entry.id] });
     try {
-      entry.sample = await startSample(model, entry.order.request, this.#parts.texts);
+      const request = { kind: 'txt2img', eta: 0, ...entry.order.request } as const;
+      entry.sample = await startSample(model, request, this.#parts.texts);
     } catch (error) {
       this.#rethrowIfFatal(error);
       await this.#fail(entry, failureOf(error, 'prompt'));
