@@ -20,6 +20,7 @@ describe('against the results of torch, transformers and diffusers', async () =>
     expect(kinds).toEqual(
       new Set([
         'pipelines',
+        'resize',
         'text_encoder-sd1',
         'text_encoder-sd2',
         'tokenizer-pocket',

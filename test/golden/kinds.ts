@@ -4,6 +4,7 @@ import { textEncoders, unets, vaes } from './kinds/networks.ts';
 import { looseCases, pipelines } from './kinds/pipelines.ts';
 import { publishedConfigs } from './kinds/published-configs.ts';
 import { randn } from './kinds/randn.ts';
+import { resizes } from './kinds/resizes.ts';
 import { tokenizers } from './kinds/tokenizers.ts';
 
 export const KINDS: readonly Kind[] = [
@@ -12,6 +13,7 @@ export const KINDS: readonly Kind[] = [
   vaes,
   tokenizers,
   randn,
+  resizes,
   publishedConfigs,
   pipelines,
   looseCases,
