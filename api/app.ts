@@ -4,6 +4,7 @@ import { fastify, type FastifyBaseLogger } from 'fastify';
 import { KilnError } from '../src/domain/errors.ts';
 import { DEFAULT_TENANT } from '../src/domain/job.ts';
 import { LIMITS } from '../src/domain/limits.ts';
+import type { ResolveInput } from './inputs/resolve-input.ts';
 import { JobReader } from './job-reader.ts';
 import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
@@ -49,7 +50,13 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   await describeApi(app, { needsKey: config.apiKeys.length > 0 });
 
   const offers = new OfferCache(parts.registry, () => performance.now());
-  const shared = { ...parts, reader: new JobReader(parts), offers, closing: closeGracefully(app) };
+  const shared = {
+    ...parts,
+    reader: new JobReader(parts),
+    offers,
+    closing: closeGracefully(app),
+    resolveInput: refuseImages,
+  };
   healthRoutes(app, shared);
   // Outside the instance that asks for a key: the signature of an image link is the permission.
   imageRoutes(app, shared);
@@ -67,6 +74,12 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   );
   return app;
 }
+
+/** Stands in until images can be taken in. */
+const refuseImages: ResolveInput = (value, field) => {
+  const faults = [{ field, value, message: 'images cannot be taken in yet' }];
+  return Promise.reject(new KilnError('invalid_request', 'Images cannot be taken in yet', { faults }));
+};
 
 function createServer({ log }: ApiParts): App {
   const baseLog: FastifyBaseLogger = log;
@@ -90,6 +103,9 @@ function createServer({ log }: ApiParts): App {
         useDefaults: false,
         allErrors: true,
         verbose: true,
+        // A fault is told of the shape that `kind` chooses, not of every shape that a body could have had.
+        discriminator: true,
+        allowUnionTypes: true,
       },
     },
     schemaErrorFormatter: (errors, part) =>

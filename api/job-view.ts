@@ -1,5 +1,7 @@
 import type { JobView } from '../src/contract/job.ts';
-import type { JobParams, JobRecord, JobRef, RenderedImage } from '../src/domain/job.ts';
+import type { JobRecord, JobRef, RenderedImage } from '../src/domain/job.ts';
+import { effectiveRequest } from './effective-request.ts';
+import type { ImageName } from './image-links.ts';
 
 /** What a view needs beside the record. */
 export interface ViewContext {
@@ -8,10 +10,12 @@ export interface ViewContext {
   /** `https://host`, without a slash at the end. */
   readonly origin: string;
   /** Path and query of a signed link. */
-  readonly imagePath: (ref: JobRef, n: number) => string;
+  readonly imagePath: (ref: JobRef, name: ImageName) => string;
 }
 
 export function toJobView(record: JobRecord, context: ViewContext): JobView {
+  const { images, depthMap } = record.result ?? { images: [], depthMap: null };
+  const urlOf = (name: ImageName): string => `${context.origin}${context.imagePath(record, name)}`;
   const self = `${context.origin}/v1/jobs/${record.id}`;
   return {
     id: record.id,
@@ -26,9 +30,8 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
     attempts: attemptsOf(record),
     average_batch: record.result?.averageBatch ?? null,
     request: effectiveRequest(record.params),
-    images: (record.result?.images ?? []).map((image) =>
-      imageView(image, `${context.origin}${context.imagePath(record, image.n)}`),
-    ),
+    images: images.map((image) => ({ n: image.n, seed: image.seed, ...fileView(image, urlOf(image.n)) })),
+    depth_map: depthMap === null ? null : fileView(depthMap, urlOf('depth-map')),
     error: record.failure === null ? null : { code: record.failure.code, message: record.failure.message },
     links: { self, cancel: `${self}/cancel` },
   };
@@ -49,32 +52,9 @@ function timingsOf({ createdAt, startedAt, finishedAt }: JobRecord): JobView['ti
   };
 }
 
-function effectiveRequest(params: JobParams): JobView['request'] {
+function fileView(image: RenderedImage, url: string): NonNullable<JobView['depth_map']> {
   return {
-    kind: params.kind,
-    prompt: params.prompt,
-    negative_prompt: params.negativePrompt,
-    model: params.model,
-    width: params.width,
-    height: params.height,
-    steps: params.steps,
-    guidance_scale: params.guidanceScale,
-    guidance_rescale: params.guidanceRescale,
-    clip_skip: params.clipSkip,
-    seed: params.seeds[0] ?? 0,
-    sampler: params.sampler,
-    images: params.seeds.length,
-    priority: params.priority,
-    output: params.output,
-    metadata: params.metadata,
-  };
-}
-
-function imageView(image: RenderedImage, url: string): JobView['images'][number] {
-  return {
-    n: image.n,
     url,
-    seed: image.seed,
     width: image.width,
     height: image.height,
     bytes: image.bytes,

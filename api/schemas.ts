@@ -1,6 +1,7 @@
 /** How routes name their shapes: by reference, so that the OpenAPI document has each of them once. */
 import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
-import { CreateJob, JobList, JobView } from '../src/contract/job.ts';
+import { CreateJob } from '../src/contract/create-job.ts';
+import { JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
 import { SamplerList } from '../src/contract/samplers.ts';

@@ -5,11 +5,17 @@ import { shorten, shortText } from './shorten.ts';
 
 const MAX_FAULTS = 16;
 
+/**
+ * Keywords whose faults others tell better: a bad property name is reported for the name, with the limit, and for the
+ * object that has it; a bad `kind` by the list of kinds, and by the choice of a shape by it.
+ */
+const REPEATING: ReadonlySet<string> = new Set(['propertyNames', 'discriminator']);
+
 type Params = Readonly<Record<string, unknown>>;
 
 /** By schema keyword: the limit that was broken, and how to say it. */
 const BROKEN: Readonly<Record<string, (params: Params) => { limit: unknown; message: string }>> = {
-  type: ({ type }) => ({ limit: type, message: `must be of type ${String(type)}` }),
+  type: ({ type }) => ({ limit: type, message: `must be of type ${[type].flat().join(' or ')}` }),
   enum: ({ allowedValues: allowed }) => ({ limit: allowed, message: `must be one of: ${listed(allowed)}` }),
   minimum: ({ limit }) => ({ limit, message: `must be at least ${String(limit)}` }),
   maximum: ({ limit }) => ({ limit, message: `must be at most ${String(limit)}` }),
@@ -17,14 +23,16 @@ const BROKEN: Readonly<Record<string, (params: Params) => { limit: unknown; mess
     limit: multipleOf,
     message: `must be divisible by ${String(multipleOf)}`,
   }),
+  exclusiveMinimum: ({ limit }) => ({ limit, message: `must be more than ${String(limit)}` }),
   minLength: ({ limit }) => ({ limit, message: `must have at least ${String(limit)} characters` }),
   maxLength: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} characters` }),
+  minItems: ({ limit }) => ({ limit, message: `must have at least ${String(limit)} entries` }),
+  maxItems: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} entries` }),
   maxProperties: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} entries` }),
 };
 
 export function validationFaults(errors: readonly FastifySchemaValidationError[]): FieldFault[] {
-  // A bad property name is reported twice: for the name, with the limit, and for the object that has it.
-  const telling = errors.filter(({ keyword }) => keyword !== 'propertyNames');
+  const telling = errors.filter(({ keyword }) => !REPEATING.has(keyword));
   return telling.slice(0, MAX_FAULTS).map(faultOf);
 }
 

@@ -6,7 +6,7 @@
  * The loss is the product of three quotients, which the figures name: how full the batches were, what share of the
  * time a UNet call was running, and how fast a call was while the other processes ran beside it.
  */
-import type { CreateJob } from '../src/contract/job.ts';
+import type { CreateJob } from '../src/contract/create-job.ts';
 import { engineSteps, jobOf } from '../test/support/engine-log.ts';
 import { startFarm, type Farm } from '../test/support/farm.ts';
 import { createJob } from '../test/support/kiln-client.ts';
@@ -84,11 +84,13 @@ async function renderOne(url: string, job: CreateJob): Promise<string> {
 
 async function bareRound(bare: BareEngine, images: number): Promise<Round> {
   const request = {
+    kind: 'txt2img' as const,
     prompt: PROMPT,
     negativePrompt: NEGATIVE_PROMPT,
     guidanceScale: GUIDANCE,
     guidanceRescale: 0,
     clipSkip: 0,
+    eta: 0,
     ...COMMON,
   };
   const requests = Array.from({ length: images }, (_, seed) => ({ ...request, seed }));

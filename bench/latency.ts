@@ -1,6 +1,6 @@
 /** How long a caller of an idle farm waits until the first UNet call for the job begins. */
 import { setTimeout as pause } from 'node:timers/promises';
-import type { CreateJob } from '../src/contract/job.ts';
+import type { CreateJob } from '../src/contract/create-job.ts';
 import { Random } from '../test/support/random.ts';
 import { engineSteps, jobOf } from '../test/support/engine-log.ts';
 import { startFarm, type Farm } from '../test/support/farm.ts';

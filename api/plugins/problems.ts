@@ -1,7 +1,6 @@
 /** Every error leaves as one shape. What nobody expected is logged here and shown to no caller. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERRORS, KilnError, type ErrorCode } from '../../src/domain/errors.ts';
-import { LIMITS } from '../../src/domain/limits.ts';
 import { isRedisUnavailable } from '../../src/queue/connection.ts';
 import type { App } from '../parts.ts';
 import { PROBLEM_TYPE, problemOf } from '../problem.ts';
@@ -20,7 +19,7 @@ export function refuseUnrouted(error: unknown, request: FastifyRequest, reply: F
 }
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const known = toKilnError(error);
+  const known = toKilnError(error, request);
   if (known.code === 'internal') request.log.error({ err: error }, 'request failed');
   if (known.code === 'unavailable') {
     request.log.warn({ err: known.cause ?? known }, 'request refused: unavailable');
@@ -30,7 +29,7 @@ function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyRepl
   return reply.code(problem.status).type(PROBLEM_TYPE).send(problem);
 }
 
-function toKilnError(error: unknown): KilnError {
+function toKilnError(error: unknown, request: FastifyRequest): KilnError {
   if (error instanceof KilnError) return error;
   if (isRedisUnavailable(error)) {
     const message = 'The queue does not answer, and nothing was changed. Try again shortly';
@@ -38,7 +37,10 @@ function toKilnError(error: unknown): KilnError {
   }
   if (error instanceof Error && 'statusCode' in error) {
     const code = CODE_OF_STATUS.get(Number(error.statusCode));
-    if (code !== undefined) return new KilnError(code, refusal(code, error.message), { cause: error });
+    if (code !== undefined) {
+      const message = code === 'payload_too_large' ? tooLarge(request) : refusal(code, error.message);
+      return new KilnError(code, message, { cause: error });
+    }
   }
   return new KilnError('internal', 'Kiln failed; its log tells why under this request_id', { cause: error });
 }
@@ -52,8 +54,12 @@ const CODE_OF_STATUS: ReadonlyMap<number, ErrorCode> = new Map([
   [414, 'not_found'],
 ]);
 
+/** Routes that take images inside have a limit of their own. */
+function tooLarge({ routeOptions }: FastifyRequest): string {
+  return `The body may have at most ${routeOptions.bodyLimit} bytes`;
+}
+
 function refusal(code: ErrorCode, message: string): string {
-  if (code === 'payload_too_large') return `The body may have at most ${LIMITS.bodyBytes} bytes`;
   if (code === 'unsupported_media_type') return 'The body must be application/json';
   return code === 'not_found' ? 'There is nothing at this address' : message;
 }

@@ -1,11 +1,14 @@
 import { Type } from 'typebox';
 import { KilnError } from '../../src/domain/errors.ts';
-import type { RenderedImage } from '../../src/domain/job.ts';
+import type { JobRecord, RenderedImage } from '../../src/domain/job.ts';
 import type { JobReader } from '../job-reader.ts';
 import type { App, ApiParts } from '../parts.ts';
 import { PROBLEMS } from '../schemas.ts';
 
-const Params = Type.Object({ id: Type.String(), n: Type.String() });
+const Params = Type.Object({
+  id: Type.String(),
+  name: Type.String({ description: 'The number of the image, or `depth-map`' }),
+});
 /** Both optional here: a link without them is a wrong link (403), not a malformed request. */
 const Query = Type.Object({ expires: Type.Optional(Type.String()), signature: Type.Optional(Type.String()) });
 
@@ -25,17 +28,17 @@ const schema = {
 
 export function imageRoutes(app: App, parts: Pick<ApiParts, 'store'> & { reader: JobReader }): void {
   const { reader, store } = parts;
-  app.get('/v1/jobs/:id/images/:n', { schema }, async (request, reply) => {
+  app.get('/v1/jobs/:id/images/:name', { schema }, async (request, reply) => {
     const { params, query } = request;
     const ref = { tenant: request.tenant, id: params.id };
-    const link = { n: params.n, expires: query.expires ?? '', signature: query.signature ?? '' };
+    const link = { name: params.name, expires: query.expires ?? '', signature: query.signature ?? '' };
     const seconds = await reader.links.remaining(ref, link);
     if (seconds === 0) {
       throw new KilnError('link_refused', 'This link has expired or was changed; the job has a fresh one');
     }
     const record = await reader.record(ref);
-    const image = record.result?.images.find(({ n }) => String(n) === params.n);
-    if (image === undefined) throw missingImage(params.n);
+    const image = namedImage(record, params.name);
+    if (image === undefined) throw missingImage(params.name);
 
     const etag = `"${image.sha256}"`;
     reply.headers({
@@ -45,20 +48,25 @@ export function imageRoutes(app: App, parts: Pick<ApiParts, 'store'> & { reader:
     });
     if (request.headers['if-none-match'] === etag) return reply.code(304).send();
     const bytes = await store.get(image.key);
-    if (bytes === undefined) throw missingImage(params.n);
+    if (bytes === undefined) throw missingImage(params.name);
     reply.headers({
       'content-type': image.contentType,
-      'content-disposition': `inline; filename="${fileName(record.id, image)}"`,
+      'content-disposition': `inline; filename="${fileName(record.id, params.name, image)}"`,
     });
     return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   });
 }
 
-/** Made of a checked id, a number and our own extension, so it needs no quoting. */
-function fileName(id: string, image: RenderedImage): string {
-  return `${id}-${image.n}.${image.key.split('.').at(-1) ?? 'bin'}`;
+function namedImage({ result }: JobRecord, name: string): RenderedImage | undefined {
+  if (name === 'depth-map') return result?.depthMap ?? undefined;
+  return result?.images.find(({ n }) => String(n) === name);
 }
 
-function missingImage(n: string): KilnError {
-  return new KilnError('not_found', `The job has no image ${n}`);
+/** Made of a checked id, a name that an image has and our own extension, so it needs no quoting. */
+function fileName(id: string, name: string, image: RenderedImage): string {
+  return `${id}-${name}.${image.key.split('.').at(-1) ?? 'bin'}`;
+}
+
+function missingImage(name: string): KilnError {
+  return new KilnError('not_found', `The job has no image ${name}`);
 }

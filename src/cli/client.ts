@@ -1,7 +1,8 @@
 /** The CLI's way to a farm: the public HTTP API, its answers checked against the same shapes that the API sends. */
 import { type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import { JobList, JobView, type CreateJob } from '../contract/job.ts';
+import type { CreateJob } from '../contract/create-job.ts';
+import { JobList, JobView } from '../contract/job.ts';
 import { Problem } from '../contract/problem.ts';
 
 const REQUEST_LIMIT_MS = 30_000;

@@ -10,6 +10,7 @@ export const ERRORS = {
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body has a type that is not taken here' },
   unknown_model: { status: 422, title: 'No worker offers this model' },
+  model_unusable: { status: 422, title: 'No worker can run this model' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
   internal: { status: 500, title: 'Kiln failed to handle the request' },
   unavailable: { status: 503, title: 'Kiln cannot keep its promise right now' },

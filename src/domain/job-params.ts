@@ -1,51 +1,112 @@
-/** From a request that fits the schema to the parameters that are stored: defaults, seeds, model, text rules. */
-import type { CreateJob } from '../contract/job.ts';
-import { KilnError, type FieldFault } from './errors.ts';
-import type { JobParams } from './job.ts';
-import { JOB_DEFAULTS } from './job-defaults.ts';
-import { LIMITS } from './limits.ts';
-import { SAMPLERS } from './samplers.ts';
-import { textFault } from './text.ts';
+/** From a request that was checked, its models and its images to the parameters that are stored: every default filled. */
+import type { CreateJob, CreateTxt2Img } from '../contract/create-job.ts';
+import { KilnError } from './errors.ts';
+import { sizeLike, upscaledSize, type Size } from './image-size.ts';
+import type { InputId, JobParams, UpscaleStage } from './job.ts';
+import { JOB_DEFAULTS, STRENGTH_DEFAULTS, UPSCALE_DEFAULTS } from './job-defaults.ts';
+import type { ChosenModels, ModelOffer } from './model-choice.ts';
+import { countedUp } from './seeds.ts';
 
-/** What this decision needs to know of a model that some worker offers. */
-export interface ModelOffer {
-  readonly name: string;
-  readonly kinds: readonly string[];
-  readonly defaultWidth: number;
-  readonly defaultHeight: number;
+export type InputField = 'image' | 'mask' | 'depth_map';
+
+/** An image that a request names or holds, once it is in the store. */
+export interface InputImage extends Size {
+  readonly id: InputId;
 }
 
-export interface Offers {
-  readonly models: readonly ModelOffer[];
-  readonly defaultModel: string;
+export interface JobMaterial {
+  readonly models: ChosenModels;
+  /** One for each of `inputsOf(request)`. */
+  readonly inputs: ReadonlyMap<InputField, InputImage>;
+  readonly randomSeed: () => number;
 }
 
-/**
- * Throws `invalid_request` for text that cannot be taken and for more steps than the sampler has, `unknown_model`
- * when no worker offers the model.
- */
-export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () => number): JobParams {
-  const faults = textFaults(request);
-  if (faults.length > 0) {
-    throw new KilnError('invalid_request', 'The text of the request cannot be taken', { faults });
+/** The images that a request names or holds. */
+export function inputsOf(request: CreateJob): [field: InputField, value: string][] {
+  switch (request.kind) {
+    case 'txt2img':
+      return [];
+    case 'img2img':
+    case 'upscale':
+      return [['image', request.image]];
+    case 'depth':
+      return typeof request.depth_map === 'string'
+        ? [
+            ['image', request.image],
+            ['depth_map', request.depth_map],
+          ]
+        : [['image', request.image]];
+    case 'inpaint':
+      return [
+        ['image', request.image],
+        ['mask', request.mask],
+      ];
   }
-  const { sampler, steps } = stepsOfSampler(request);
-  const model = offeredModel(request, offers);
+}
+
+/** Throws `invalid_request` when an image has a size that cannot be used. */
+export function toJobParams(request: CreateJob, material: JobMaterial): JobParams {
+  const { model, upscaler } = material.models;
+  const common = commonParams(request, material);
+  switch (request.kind) {
+    case 'txt2img': {
+      const size = sizeOfModel(model, request);
+      return { ...common, kind: request.kind, ...size, upscale: stageOf(request, upscaler) };
+    }
+    case 'img2img': {
+      const image = inputOf(material, 'image');
+      const { strength = STRENGTH_DEFAULTS.img2img } = request;
+      return { ...common, kind: request.kind, ...sizeLike(image, request), image: image.id, strength };
+    }
+    case 'depth': {
+      const image = inputOf(material, 'image');
+      return {
+        ...common,
+        kind: request.kind,
+        ...sizeLike(image, request),
+        image: image.id,
+        strength: request.strength ?? STRENGTH_DEFAULTS.depth,
+        depthMap: material.inputs.get('depth_map')?.id ?? null,
+        returnDepthMap: request.return_depth_map ?? JOB_DEFAULTS.returnDepthMap,
+      };
+    }
+    case 'inpaint': {
+      const image = inputOf(material, 'image');
+      const mask = inputOf(material, 'mask');
+      const cropPadding = request.crop_padding ?? null;
+      if (cropPadding !== null) checkEqualSize(image, mask);
+      return {
+        ...common,
+        kind: request.kind,
+        ...(cropPadding === null ? sizeLike(image, request) : sizeOfModel(model, request)),
+        image: image.id,
+        mask: mask.id,
+        strength: request.strength ?? STRENGTH_DEFAULTS.inpaint,
+        overlay: request.overlay ?? JOB_DEFAULTS.overlay,
+        cropPadding,
+      };
+    }
+    case 'upscale': {
+      const image = inputOf(material, 'image');
+      const noiseLevel = request.noise_level ?? UPSCALE_DEFAULTS.noiseLevel;
+      return { ...common, kind: request.kind, ...upscaledSize(image), image: image.id, noiseLevel };
+    }
+  }
+}
+
+function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
+  const defaults = request.kind === 'upscale' ? UPSCALE_DEFAULTS : JOB_DEFAULTS;
   return {
-    kind: request.kind,
-    model: model.name,
-    prompt: request.prompt,
+    model: models.model.name,
+    prompt: request.prompt ?? UPSCALE_DEFAULTS.prompt,
     negativePrompt: request.negative_prompt ?? JOB_DEFAULTS.negativePrompt,
-    width: request.width ?? model.defaultWidth,
-    height: request.height ?? model.defaultHeight,
-    steps,
-    guidanceScale: request.guidance_scale ?? JOB_DEFAULTS.guidanceScale,
+    steps: request.steps ?? defaults.steps,
+    guidanceScale: request.guidance_scale ?? defaults.guidanceScale,
     guidanceRescale: request.guidance_rescale ?? JOB_DEFAULTS.guidanceRescale,
     clipSkip: request.clip_skip ?? JOB_DEFAULTS.clipSkip,
-    eta: 0,
-    upscale: null,
-    seeds: seedsFrom(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
-    sampler,
+    eta: request.eta ?? JOB_DEFAULTS.eta,
+    seeds: request.seeds ?? countedUp(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
+    sampler: request.sampler ?? defaults.sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,
     output: {
       format: request.output?.format ?? JOB_DEFAULTS.format,
@@ -55,46 +116,33 @@ export function toJobParams(request: CreateJob, offers: Offers, randomSeed: () =
   };
 }
 
-function stepsOfSampler(request: CreateJob): Pick<JobParams, 'sampler' | 'steps'> {
-  const sampler = request.sampler ?? JOB_DEFAULTS.sampler;
-  const steps = request.steps ?? JOB_DEFAULTS.steps;
-  const limit = SAMPLERS[sampler].maxSteps;
-  if (steps <= limit) return { sampler, steps };
-  const message = `must be at most ${limit} with the sampler ${sampler}`;
-  throw new KilnError('invalid_request', `The sampler ${sampler} has fewer steps than were asked for`, {
-    faults: [{ field: 'steps', value: steps, limit, message }],
-  });
+function stageOf({ upscale = false }: CreateTxt2Img, upscaler: ModelOffer | null): UpscaleStage | null {
+  if (upscale === false || upscaler === null) return null;
+  const asked = upscale === true ? {} : upscale;
+  return {
+    model: upscaler.name,
+    steps: asked.steps ?? UPSCALE_DEFAULTS.steps,
+    guidanceScale: asked.guidance_scale ?? UPSCALE_DEFAULTS.guidanceScale,
+    noiseLevel: asked.noise_level ?? UPSCALE_DEFAULTS.noiseLevel,
+    sampler: asked.sampler ?? UPSCALE_DEFAULTS.sampler,
+  };
 }
 
-function offeredModel(request: CreateJob, { models, defaultModel }: Offers): ModelOffer {
-  const name = request.model ?? defaultModel;
-  const able = models.filter(({ kinds }) => kinds.includes(request.kind));
-  const model = able.find((candidate) => candidate.name === name);
-  if (model !== undefined) return model;
-  const names = able.map((candidate) => candidate.name).toSorted();
-  const offered = names.length === 0 ? 'no model at all right now' : names.join(', ');
-  throw new KilnError('unknown_model', `No worker offers ${name} for ${request.kind}; offered: ${offered}`, {
-    faults: [{ field: 'model', value: name, limit: names, message: `must be one of: ${offered}` }],
-  });
+function inputOf({ inputs }: JobMaterial, field: InputField): InputImage {
+  const input = inputs.get(field);
+  if (input === undefined) throw new Error(`${field} was not resolved before the parameters were made`);
+  return input;
 }
 
-/** Wraps round after the largest seed; the sum itself would leave the exact doubles. */
-function seedsFrom(first: number, count: number): number[] {
-  const room = LIMITS.seedMax - first;
-  return Array.from({ length: count }, (_, n) => (n <= room ? first + n : n - room - 1));
+function sizeOfModel(model: ModelOffer, asked: { width?: number; height?: number }): Size {
+  return { width: asked.width ?? model.defaultWidth, height: asked.height ?? model.defaultHeight };
 }
 
-function textFaults(request: CreateJob): FieldFault[] {
-  const texts: [field: string, text: string][] = [
-    ['prompt', request.prompt],
-    ['negative_prompt', request.negative_prompt ?? ''],
-    ['model', request.model ?? ''],
-  ];
-  for (const [key, value] of Object.entries(request.metadata ?? {})) {
-    texts.push(['metadata (a key)', key], [`metadata.${key}`, value]);
-  }
-  return texts.flatMap(([field, value]) => {
-    const message = textFault(value);
-    return message === undefined ? [] : [{ field, value, message }];
-  });
+/** The area to crop is found on the mask and cut out of the image: pixel for pixel. */
+function checkEqualSize(image: Size, mask: Size): void {
+  if (mask.width === image.width && mask.height === image.height) return;
+  const [value, limit] = [`${mask.width}x${mask.height}`, `${image.width}x${image.height}`];
+  const message = `has ${value} pixels; with crop_padding it must have ${limit}, as the image has`;
+  const faults = [{ field: 'mask', value, limit, message }];
+  throw new KilnError('invalid_request', 'The mask does not lie on the image', { faults });
 }

@@ -6,6 +6,7 @@
  * same answer, so a client that sends commands again after a lost connection does no harm.
  */
 import type { Redis } from 'ioredis';
+import { stepsOfJob } from '../domain/job-steps.ts';
 import type { JobState, TerminalState } from '../domain/job-state.ts';
 import type { JobFailure, JobParams, JobProgress, JobRecord, JobRef, JobResult } from '../domain/job.ts';
 import { toRecord, toState } from './job-hash.ts';
@@ -24,16 +25,25 @@ import { TRANSITION } from './scripts/transition.ts';
 
 const IDEMPOTENCY_TTL_MS = 24 * 3_600_000;
 
+export interface Idempotency {
+  readonly key: string;
+  readonly bodyHash: string;
+}
+
 export interface Admission {
   readonly ref: JobRef;
   readonly params: JobParams;
   readonly lane: string;
-  readonly idempotency?: { readonly key: string; readonly bodyHash: string };
+  readonly idempotency?: Idempotency;
 }
 
-export type AdmitOutcome =
-  | { readonly kind: 'admitted'; readonly record: JobRecord }
-  | { readonly kind: 'existing' | 'conflict'; readonly id: string };
+/** The job that an idempotency key made before: `existing` of the same request, `conflict` of another. */
+export interface PriorJob {
+  readonly kind: 'existing' | 'conflict';
+  readonly id: string;
+}
+
+export type AdmitOutcome = { readonly kind: 'admitted'; readonly record: JobRecord } | PriorJob;
 
 export type ClaimOutcome =
   | { readonly kind: 'claimed'; readonly fence: number; readonly record: JobRecord }
@@ -105,13 +115,20 @@ export class JobRecords {
         ...this.#arguments(ref),
         lane,
         JSON.stringify(params),
-        params.steps * params.seeds.length,
+        stepsOfJob(params),
         idempotency?.bodyHash ?? '',
         IDEMPOTENCY_TTL_MS,
       ]),
     );
     if (kind === 'existing' || kind === 'conflict') return { kind, id: String(answer) };
     return { kind: 'admitted', record: toRecord(ref, pairUp(toList(answer))) };
+  }
+
+  /** What `admit` would find under the key, before the caller has gone to the trouble of all that `admit` wants. */
+  async prior(tenant: string, { key, bodyHash }: Idempotency): Promise<PriorJob | undefined> {
+    const [id, hash] = await this.#redis.hmget(this.#keys.idempotency(tenant, key), 'id', 'hash');
+    if (typeof id !== 'string') return undefined;
+    return { kind: hash === bodyHash ? 'existing' : 'conflict', id };
   }
 
   /**

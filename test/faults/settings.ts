@@ -4,7 +4,7 @@
  * sampler, guidance, size (its own lane), number of images and file format. No two images share a seed. They take long
  * enough (a tenth of a second to a second) for a fault to find them at work.
  */
-import type { CreateJob } from '../../src/contract/job.ts';
+import type { CreateJob } from '../../src/contract/create-job.ts';
 
 export const SETTINGS = {
   quick: {

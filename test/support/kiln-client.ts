@@ -1,7 +1,8 @@
 /** The API as a caller meets it over HTTP, with answers checked against the published shapes. */
 import { setTimeout as pause } from 'node:timers/promises';
 import { Parse } from 'typebox/value';
-import { JobView, type CreateJob } from '../../src/contract/job.ts';
+import type { CreateJob } from '../../src/contract/create-job.ts';
+import { JobView } from '../../src/contract/job.ts';
 
 const POLL_MS = 25;
 

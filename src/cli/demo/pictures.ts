@@ -20,7 +20,7 @@ export async function savePictures(
       if (picture === undefined) throw new Error(`job ${job.id} succeeded without an image`);
       const image = await client.download(picture.url);
       await writeFile(join(folder, fileName(job, i)), image);
-      return { image, title: job.request.prompt, note: note(job) };
+      return { image, title: job.request.prompt, note: note(job, picture) };
     }),
   );
   const sheet = join(folder, SHEET);
@@ -34,6 +34,9 @@ function fileName({ request }: JobView, i: number): string {
   return `${String(i + 1).padStart(2, '0')}-${words}.${request.output.format}`;
 }
 
-function note({ request: { width, height, steps, sampler } }: JobView): string {
+function note(
+  { request: { steps, sampler } }: JobView,
+  { width, height }: JobView['images'][number],
+): string {
   return `${width}x${height}  ${steps} steps  ${sampler}`;
 }

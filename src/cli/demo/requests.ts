@@ -1,4 +1,4 @@
-import type { CreateJob } from '../../contract/job.ts';
+import type { CreateTxt2Img } from '../../contract/create-job.ts';
 
 const MODEL = 'pocket-base';
 /** Where this small model draws best; the usual 7.5 makes its colours harsh. */
@@ -9,7 +9,7 @@ const GUIDANCE_SCALE = 4;
  * not among them: as in diffusers it clips its prediction unless the model's own settings turn that off, and this
  * model's do not.
  */
-export const DEMO_JOBS: readonly CreateJob[] = [
+export const DEMO_JOBS: readonly CreateTxt2Img[] = [
   scene('a large red sphere left of a small blue cube on a grey floor at sunset', { seed: 6 }),
   scene('a small yellow cone on a green floor by day', { seed: 21, sampler: 'pndm', steps: 30 }),
   scene('a large green cylinder on a brown floor at night', { seed: 3, sampler: 'euler', steps: 24 }),
@@ -28,6 +28,6 @@ export const DEMO_JOBS: readonly CreateJob[] = [
   scene('a large red cylinder on a green floor by day', { seed: 4, width: 192, steps: 18 }),
 ];
 
-function scene(prompt: string, rest: Omit<CreateJob, 'kind' | 'prompt'>): CreateJob {
+function scene(prompt: string, rest: Omit<CreateTxt2Img, 'kind' | 'prompt'>): CreateTxt2Img {
   return { kind: 'txt2img', model: MODEL, prompt, guidance_scale: GUIDANCE_SCALE, ...rest };
 }

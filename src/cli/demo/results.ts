@@ -5,8 +5,8 @@ const PROMPT_CHARS = 46;
 
 const COLUMNS: ReadonlyArray<Column<JobView>> = [
   { title: 'prompt', align: 'left', text: shortPrompt },
-  { title: 'seed', align: 'right', text: ({ request }) => String(request.seed) },
-  { title: 'size', align: 'right', text: ({ request }) => `${request.width}x${request.height}` },
+  { title: 'seed', align: 'right', text: ({ images: [image] }) => String(image?.seed ?? '-') },
+  { title: 'size', align: 'right', text: shownSize },
   { title: 'steps', align: 'right', text: ({ request }) => String(request.steps) },
   { title: 'sampler', align: 'left', text: ({ request }) => request.sampler },
   { title: 'queued', align: 'right', text: ({ timings }) => seconds(timings.queue_ms) },
@@ -25,4 +25,8 @@ export function seconds(ms: number | null): string {
 
 export function shortPrompt({ request: { prompt } }: JobView): string {
   return prompt.length <= PROMPT_CHARS ? prompt : `${prompt.slice(0, PROMPT_CHARS - 3)}...`;
+}
+
+function shownSize({ images: [image] }: JobView): string {
+  return image === undefined ? '-' : `${image.width}x${image.height}`;
 }
