@@ -11,16 +11,16 @@ export function depthPicture(depth: DepthValues, size: Size): DeepGreyImage {
   const { values } = resizeDepth(depth, size);
   const [low, high] = rangeOf(values);
   const scale = high > low ? WHITE / (high - low) : 0;
-  const grey16 = Uint16Array.from(values, (value) => Math.round((value - low) * scale));
+  const grey16 = new Uint16Array(values.length);
+  for (let i = 0; i < grey16.length; i++) grey16[i] = Math.round((values[i]! - low) * scale);
   return { width: size.width, height: size.height, grey16 };
 }
 
 function rangeOf(values: Float32Array): [low: number, high: number] {
-  let low = Infinity;
-  let high = -Infinity;
-  for (const value of values) {
-    if (value < low) low = value;
-    if (value > high) high = value;
+  let [low, high] = [Infinity, -Infinity];
+  for (let i = 0; i < values.length; i++) {
+    low = Math.min(low, values[i]!);
+    high = Math.max(high, values[i]!);
   }
   return [low, high];
 }
@@ -44,11 +44,14 @@ export function resizeDepth(depth: DepthValues, { width, height }: Size): DepthV
   }
   const values = new Float32Array(width * height);
   for (let y = 0; y < height; y++) {
+    const [a, b, c, d] = down.weights.subarray(4 * y, 4 * y + 4);
+    const [above, here, below, last] = down.positions.subarray(4 * y, 4 * y + 4);
     for (let x = 0; x < width; x++) {
-      let sum = 0;
-      for (let k = 4 * y; k < 4 * y + 4; k++)
-        sum += down.weights[k]! * narrowed[width * down.positions[k]! + x]!;
-      values[width * y + x] = sum;
+      values[width * y + x] =
+        a! * narrowed[width * above! + x]! +
+        b! * narrowed[width * here! + x]! +
+        c! * narrowed[width * below! + x]! +
+        d! * narrowed[width * last! + x]!;
     }
   }
   return { width, height, values };
