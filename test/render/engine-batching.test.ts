@@ -108,8 +108,8 @@ describe('continuous batching', () => {
     });
     expect(said).toEqual([
       'load a b',
-      'prompt a',
-      'prompt b',
+      'start a',
+      'start b',
       'step a b',
       'stepped',
       'step a b',
@@ -147,7 +147,7 @@ describe('dropped samples', () => {
     engine.add(engineSample('gone', { steps: 2 }), engineSample('stays'));
     await engine.images('stays');
     expect(engine.all('aboard').filter(({ doing }) => doing === 'decode')).toEqual([
-      { kind: 'aboard', doing: 'decode', ids: ['stays'] },
+      { kind: 'aboard', doing: 'decode', model: 'pocket-base', ids: ['stays'] },
     ]);
   });
 

@@ -58,7 +58,7 @@ describe('failures', () => {
     engine.add(engineSample('odd', { width: 60 }));
     expect(await engine.failure('odd')).toEqual({
       code: 'request_refused',
-      message: 'reading the prompt failed: The width is 60, but must be a multiple of 8',
+      message: 'preparing the image failed: The width is 60, but must be a multiple of 8',
     });
   });
 

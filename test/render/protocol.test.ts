@@ -1,7 +1,7 @@
 import { deserialize, serialize } from 'node:v8';
 import { describe, expect, test } from 'vitest';
 import { parseCommand, parseEvent, type EngineEvent } from '../../workers/render/engine/protocol.ts';
-import { engineSample } from '../support/engine.ts';
+import { engineSample, sampleOfKind } from '../support/engine.ts';
 
 /** What a message becomes on its way through the channel. */
 function clone(message: unknown): unknown {
@@ -25,6 +25,29 @@ describe('the protocol between supervisor and engine', () => {
   test('carries commands', () => {
     const command = { kind: 'add', samples: [engineSample('job/1/0')] };
     expect(parseCommand(clone(command))).toEqual(command);
+  });
+
+  test('carries an input that several samples share once, and as one array', () => {
+    const inputs = { image: new Uint8Array(10_000) };
+    const samples = ['a', 'b', 'c'].map((id) =>
+      sampleOfKind(id, { kind: 'img2img', strength: 0.5 }, { model: 'm', inputs }),
+    );
+    const message = serialize({ kind: 'add', samples });
+    expect(message.length).toBeLessThan(2 * inputs.image.length);
+    const command = parseCommand(deserialize(message));
+    if (command.kind !== 'add') throw new Error('the command has changed its kind');
+    expect(new Set(command.samples.map((sample) => sample.inputs.image)).size).toBe(1);
+  });
+
+  test('carries a depth map in 16 bits', () => {
+    const map: EngineEvent = {
+      kind: 'depth_map',
+      id: 'a',
+      width: 2,
+      height: 1,
+      grey16: Uint16Array.of(0, 65_535),
+    };
+    expect(parseEvent(clone(map))).toEqual(map);
   });
 
   test.each<{ title: string; message: unknown }>([

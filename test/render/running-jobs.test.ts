@@ -43,6 +43,13 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
   return new RunningJob({ ref, lane: record.lane, token: 't' }, 3, record);
 }
 
+/** The engine has been told of it. */
+function enteredJob(): RunningJob {
+  const job = runningJob();
+  job.enter({});
+  return job;
+}
+
 describe('a running job', () => {
   test('is one sample an image, each with its seed and the fence in its id', () => {
     const samples = runningJob().samples.map(({ id, request, solo }) => ({ id, seed: request.seed, solo }));
@@ -52,23 +59,47 @@ describe('a running job', () => {
     ]);
   });
 
+  test('hands the engine one array for an input, and none before it is read or for what has left', () => {
+    const job = runningJob();
+    expect(job.engineSamples()).toEqual([]);
+    const image = Uint8Array.of(1);
+    job.enter({ image });
+    expect(job.engineSamples().map(({ inputs }) => inputs.image === image)).toEqual([true, true]);
+    job.leave('job-1/3/0');
+    expect(job.engineSamples().map(({ id }) => id)).toEqual(['job-1/3/1']);
+    job.leave('job-1/3/1');
+    expect(job.engineSamples()).toEqual([]);
+  });
+
   test('runs solo after a crash', () => {
     expect(runningJob({ crashes: 1 }).samples.every(({ solo }) => solo)).toBe(true);
   });
 
   test('sums its progress over its images and estimates the end from its pace', () => {
     const job = runningJob();
-    job.stepped('job-1/3/0', { call: 1, calls: 10 }, 1_000);
+    job.stepped('job-1/3/0', { call: 1, calls: 10 }, { lane: 'a', now: 1_000 });
     expect(job.progress(1_000)).toEqual({ step: 1, steps: 20, etaSeconds: null });
-    job.stepped('job-1/3/0', { call: 4, calls: 10 }, 3_000);
-    job.stepped('job-1/3/1', { call: 1, calls: 10 }, 3_000);
+    job.stepped('job-1/3/0', { call: 4, calls: 10 }, { lane: 'a', now: 3_000 });
+    job.stepped('job-1/3/1', { call: 1, calls: 10 }, { lane: 'a', now: 3_000 });
     expect(job.progress(3_000)).toEqual({ step: 5, steps: 20, etaSeconds: 7.5 });
   });
 
   test('counts the calls a sampler really takes', () => {
     const job = runningJob({}, [1]);
-    job.stepped('job-1/3/0', { call: 1, calls: 11 }, 0);
+    job.stepped('job-1/3/0', { call: 1, calls: 11 }, { lane: 'a', now: 0 });
     expect(job.progress(0).steps).toBe(11);
+  });
+
+  test('estimates the end of a second stage by its own pace, once it has one', () => {
+    const job = runningJob({}, [1]);
+    const stepped = (call: number, lane: string, now: number): void =>
+      job.stepped('job-1/3/0', { call, calls: 20 }, { lane, now });
+    for (let call = 1; call <= 10; call++) stepped(call, 'first', call * 100);
+    expect(job.progress(1_000).etaSeconds).toBe(1);
+    stepped(11, 'second', 1_900);
+    expect(job.progress(1_900).etaSeconds).toBe(1.8);
+    stepped(12, 'second', 2_900);
+    expect(job.progress(2_900).etaSeconds).toBe(8);
   });
 });
 
@@ -83,15 +114,21 @@ describe('the table of running jobs', () => {
 
   test('counts samples in the engine apart from images that are being stored', () => {
     const jobs = new RunningJobs();
-    const job = runningJob();
+    const job = enteredJob();
     jobs.add(job);
     jobs.leftEngine(job, 'job-1/3/0');
-    expect([jobs.samplesInEngine, jobs.samples]).toEqual([1, 2]);
+    expect([jobs.samplesInEngine, jobs.samplesToRender, jobs.samples]).toEqual([1, 1, 2]);
+  });
+
+  test('counts samples that await their inputs among those to render, not among those in the engine', () => {
+    const jobs = new RunningJobs();
+    jobs.add(runningJob());
+    expect([jobs.samplesInEngine, jobs.samplesToRender, jobs.samples]).toEqual([0, 2, 2]);
   });
 
   test('wakes who waits for room when a sample leaves the engine', async () => {
     const jobs = new RunningJobs();
-    const job = runningJob();
+    const job = enteredJob();
     jobs.add(job);
     const room = jobs.until(() => jobs.samplesInEngine < 2, new AbortController().signal);
     jobs.leftEngine(job, 'job-1/3/0');

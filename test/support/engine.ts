@@ -1,11 +1,14 @@
 /** An engine in this process, on real models, that remembers what it says. */
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import type { EngineCommand, EngineEvent, EngineSample } from '../../workers/render/engine/protocol.ts';
+import type { EngineCommand, EngineEvent } from '../../workers/render/engine/protocol.ts';
+import type { EngineSample } from '../../workers/render/engine/sample-message.ts';
+import { laneName } from '../../src/domain/lane.ts';
 import { packageRoot } from '../../src/paths.ts';
 import { decodeSample, isDenoised, startSample, stepBatch } from '../../workers/render/diffusion/denoise.ts';
 import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
 import { BatchSizes } from '../../workers/render/engine/batch-sizes.ts';
+import { InputImages } from '../../workers/render/engine/input-images.ts';
 import { EngineLoop } from '../../workers/render/engine/engine-loop.ts';
 import { ModelFiles } from '../../workers/render/engine/model-files.ts';
 import { ModelShelf, type ModelSource } from '../../workers/render/engine/model-shelf.ts';
@@ -106,34 +109,59 @@ export class TestEngine {
   }
 }
 
+type Rest = Partial<Omit<EngineSample, 'id' | 'request'>>;
+type Common = Omit<EngineSample['request'], 'kind'>;
+/** What is not given is as in `COMMON`. */
+type Short<Request> = Request extends Common ? Omit<Request, keyof Common> & Partial<Common> : never;
+
+const COMMON: Common = {
+  prompt: 'a red sphere on a grey floor by day',
+  negativePrompt: '',
+  width: 64,
+  height: 64,
+  steps: 4,
+  guidanceScale: 4,
+  guidanceRescale: 0,
+  clipSkip: 0,
+  eta: 0,
+  seed: 7,
+  sampler: 'euler',
+};
+
 /** A small, quick sample of the pocket model. */
-export function engineSample(
-  id: string,
-  request: Partial<EngineSample['request']> = {},
-  rest: Partial<Omit<EngineSample, 'id' | 'request'>> = {},
-): EngineSample {
-  const full = {
-    prompt: 'a red sphere on a grey floor by day',
-    negativePrompt: '',
-    width: 64,
-    height: 64,
-    steps: 4,
-    guidanceScale: 4,
-    guidanceRescale: 0,
-    clipSkip: 0,
-    seed: 7,
-    sampler: 'euler' as const,
-    ...request,
-  };
-  const lane = `pocket-base.${full.width}x${full.height}`;
-  return { id, lane, model: 'pocket-base', priority: 'normal', solo: false, ...rest, request: full };
+export function engineSample(id: string, request: Partial<Common> = {}, rest: Rest = {}): EngineSample {
+  return sampleOfKind(id, { kind: 'txt2img', ...request }, { model: 'pocket-base', ...rest });
 }
 
-/** What the sample looks like without any engine. */
-export async function renderAlone({ request }: EngineSample): Promise<Uint8Array> {
-  const model = await modelFiles(MODELS_DIR).open('pocket-base');
+export function sampleOfKind(
+  id: string,
+  request: Short<EngineSample['request']>,
+  rest: Rest & { readonly model: string },
+): EngineSample {
+  const full = { ...COMMON, ...request };
+  const { width, height } = full;
+  return {
+    id,
+    lane: laneName({ model: rest.model, width, height }),
+    priority: 'normal',
+    solo: false,
+    inputs: {},
+    upscale: null,
+    wantsDepthMap: false,
+    ...rest,
+    request: full,
+  };
+}
+
+/** What the first stage of the sample looks like without any engine. */
+export async function renderAlone(
+  order: EngineSample,
+  models: ModelSource = modelFiles(MODELS_DIR),
+): Promise<Uint8Array> {
+  const model = await models.open(order.model);
   try {
-    const sample = await startSample(model, { kind: 'txt2img', eta: 0, ...request }, new TextCache(0));
+    const request = await new InputImages().requestOf(order);
+    const sample = await startSample(model, request, new TextCache(0));
     while (!isDenoised(sample)) await stepBatch(model, [sample]);
     const outcome = await decodeSample(model, sample);
     if (outcome.kind === 'failure') throw new Error(outcome.failure.message);

@@ -1,14 +1,15 @@
 /** A farm without an API: a real Redis, a real worker from dist/ with its engine child, jobs put in by hand. */
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig, type Config } from '../../src/config.ts';
 import { isTerminal } from '../../src/domain/job-state.ts';
-import type { Txt2ImgParams, JobRecord, JobRef } from '../../src/domain/job.ts';
+import type { InputId, JobParams, JobRecord, JobRef, Txt2ImgParams } from '../../src/domain/job.ts';
 import { laneName } from '../../src/domain/lane.ts';
 import { packageRoot } from '../../src/paths.ts';
+import { inputKey } from '../../src/storage/object-keys.ts';
 import { openBooks, type Books } from './books.ts';
 import { childrenOf, FarmProcess } from './processes.ts';
 import { startRedis, type TestRedis } from './redis.ts';
@@ -23,6 +24,10 @@ export interface RenderFarm {
   /** Another worker on the same Redis and store; `stop` stops it too. */
   addWorker(env?: Readonly<Record<string, string>>): FarmProcess;
   submit(params?: Partial<Txt2ImgParams>): Promise<JobRef>;
+  /** A job of any kind. */
+  submitJob(params: JobParams): Promise<JobRef>;
+  /** Puts an input image into the store, under the id that an upload would give it. */
+  putInput(png: Uint8Array): Promise<InputId>;
   read(ref: JobRef): Promise<JobRecord>;
   /** Resolves with the record when it meets the condition. */
   when(ref: JobRef, condition: (record: JobRecord) => boolean): Promise<JobRecord>;
@@ -71,6 +76,14 @@ export async function makeRenderFarm(env: Readonly<Record<string, string>> = {})
     }
   };
 
+  const submitJob: RenderFarm['submitJob'] = async (params) => {
+    const ref = { tenant: 'default', id: `job-${randomUUID()}` };
+    const lane = laneName(params);
+    await books.records.admit({ ref, params, lane });
+    await books.lanes.enqueue(ref, lane, params.priority);
+    return ref;
+  };
+
   return {
     redis,
     config,
@@ -80,13 +93,12 @@ export async function makeRenderFarm(env: Readonly<Record<string, string>> = {})
     read,
     when,
     ended: (ref) => when(ref, ({ state }) => isTerminal(state)),
-    async submit(changes = {}) {
-      const ref = { tenant: 'default', id: `job-${randomUUID()}` };
-      const params = { ...PARAMS, ...changes };
-      const lane = laneName(params);
-      await books.records.admit({ ref, params, lane });
-      await books.lanes.enqueue(ref, lane, params.priority);
-      return ref;
+    submit: (changes = {}) => submitJob({ ...PARAMS, ...changes }),
+    submitJob,
+    async putInput(png) {
+      const id = `up_${createHash('sha256').update(png).digest('hex')}`;
+      await books.store.put(inputKey('default', id), png, 'image/png');
+      return id;
     },
     async enginePid(of = worker) {
       for (;;) {
@@ -105,9 +117,8 @@ export async function makeRenderFarm(env: Readonly<Record<string, string>> = {})
   };
 }
 
-const PARAMS: Txt2ImgParams = {
-  kind: 'txt2img',
-  upscale: null,
+/** What jobs of all kinds have: small and quick. */
+export const COMMON_PARAMS = {
   model: 'pocket-base',
   prompt: 'a red sphere on a grey floor by day',
   negativePrompt: '',
@@ -123,4 +134,6 @@ const PARAMS: Txt2ImgParams = {
   priority: 'normal',
   output: { format: 'png', quality: 90 },
   metadata: {},
-};
+} as const satisfies Partial<JobParams>;
+
+const PARAMS: Txt2ImgParams = { ...COMMON_PARAMS, kind: 'txt2img', upscale: null };

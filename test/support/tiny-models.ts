@@ -127,6 +127,12 @@ const MODELS: Readonly<Record<TinyKind, TinyModel>> = {
   },
 };
 
+/** One model of each kind, `tiny-<kind>`, below the folder. */
+export async function writeTinyModels(dir: string): Promise<void> {
+  for (const kind of ['base', 'depth', 'inpaint', 'upscale'] as const)
+    await writeTinyModel(join(dir, `tiny-${kind}`), kind);
+}
+
 /** Writes a whole model folder; the same kind and seed give the same bytes. */
 export async function writeTinyModel(folder: string, kind: TinyKind, seed = 1): Promise<void> {
   const { className, unet, vae, index = {}, files = {} } = MODELS[kind];

@@ -10,12 +10,14 @@ export interface EngineExit {
    */
   readonly aboard: readonly string[];
   readonly doing: Doing | null;
+  /** That was at work, or being loaded. */
+  readonly model: string | null;
   /** Exit code or signal. */
   readonly cause: string;
 }
 
 const ENTRY = fileURLToPath(new URL('./engine/main.js', import.meta.url));
-const NOBODY: Pick<EngineExit, 'aboard' | 'doing'> = { aboard: [], doing: null };
+const NOBODY: Omit<EngineExit, 'cause'> = { aboard: [], doing: null, model: null };
 
 export class EngineProcess {
   readonly exited: Promise<EngineExit>;
@@ -37,7 +39,10 @@ export class EngineProcess {
     });
     this.#child.on('message', (message) => {
       const event = parseEvent(message);
-      if (event.kind === 'aboard') this.#busyWith = { aboard: event.ids, doing: event.doing };
+      if (event.kind === 'aboard') {
+        const { ids, doing, model } = event;
+        this.#busyWith = { aboard: ids, doing, model };
+      }
       onEvent(event);
     });
   }

@@ -11,10 +11,10 @@ import type { RenderedImage } from '../../src/domain/job.ts';
 import { decideRetry, type RunEnd } from '../../src/domain/retry.ts';
 import type { HandBackReason, JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
-import { imageKey } from '../../src/storage/object-keys.ts';
+import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
-import { encodeImage } from './encode-image.ts';
-import type { RawImage } from './image/raw-image.ts';
+import { encodeDepthMap, encodeImage } from './encode-image.ts';
+import type { DeepGreyImage, RawImage } from './image/raw-image.ts';
 import type { ImageSlot, RunningJob } from './running-jobs.ts';
 import { untilRedisTakes } from './until-redis-takes.ts';
 
@@ -45,11 +45,22 @@ export class JobEndings {
     return { n, key, seed, width, height, bytes: bytes.length, sha256, contentType };
   }
 
+  /** Writes a depth map, `[height, width]`, as a 16-bit grey PNG. Rejects when the store does. */
+  async storeDepthMap(job: RunningJob, map: DeepGreyImage): Promise<RenderedImage> {
+    const { bytes, contentType, sha256 } = await encodeDepthMap(map);
+    const key = depthMapKey(job.ref, job.fence);
+    await this.#parts.store.put(key, bytes, contentType);
+    const { width, height } = map;
+    const seed = job.record.params.seeds[0] ?? 0;
+    return { n: 0, key, seed, width, height, bytes: bytes.length, sha256, contentType };
+  }
+
   /** All images are stored: the job succeeds, unless it was cancelled or claimed by another meanwhile. */
   async commit(job: RunningJob, signal: AbortSignal): Promise<void> {
     const stored = [...job.stored.values()].toSorted((a, b) => a.image.n - b.image.n);
     const averageBatch = stored.reduce((sum, one) => sum + one.averageBatch, 0) / stored.length;
-    const result = { images: stored.map(({ image }) => image), averageBatch, depthMap: null };
+    const depthMap = job.depthMap === 'pending' ? null : job.depthMap;
+    const result = { images: stored.map(({ image }) => image), averageBatch, depthMap };
     const outcome = await this.#redis(signal, () => this.#parts.records.commit(job.ref, job.fence, result));
     if (outcome === 'stale') await this.discard(job);
     await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
@@ -79,7 +90,9 @@ export class JobEndings {
 
   /** Deletes what this run has stored. What cannot be deleted now is swept with the fences that did not win. */
   async discard(job: RunningJob): Promise<void> {
-    const keys = [...job.stored.values()].map(({ image }) => image.key);
+    const maps = job.depthMap === null || job.depthMap === 'pending' ? [] : [job.depthMap];
+    const images = [...job.stored.values()].map(({ image }) => image);
+    const keys = [...images, ...maps].map(({ key }) => key);
     const deletions = await Promise.allSettled(keys.map((key) => this.#parts.store.delete(key)));
     for (const deletion of deletions) {
       if (deletion.status === 'rejected') {

@@ -7,16 +7,21 @@ import { performance } from 'node:perf_hooks';
 import type { Logger } from 'pino';
 import type { JobRef } from '../../src/domain/job.ts';
 import type { RunEnd } from '../../src/domain/retry.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import type { Background } from './background.ts';
 import { messageOf } from './engine/failure-of.ts';
 import { DOINGS, type Doing, type EngineCommand, type EngineEvent } from './engine/protocol.ts';
+import type { EngineSample, SampleInputs } from './engine/sample-message.ts';
 import type { EngineExit } from './engine-process.ts';
 import type { JobEndings } from './job-endings.ts';
+import { readInputs } from './job-inputs.ts';
+import { inputsOf } from './job-samples.ts';
 import type { RunningJob, RunningJobs } from './running-jobs.ts';
 
 export interface JobRunsParts {
   readonly jobs: RunningJobs;
   readonly endings: JobEndings;
+  readonly store: Pick<ObjectStore, 'get'>;
   /** Where endings run on. */
   readonly background: Background;
   /** Gives up on Redis. */
@@ -28,6 +33,7 @@ export interface JobRunsParts {
 
 type StepEvent = EngineEvent & { kind: 'stepped' };
 type ImageEvent = EngineEvent & { kind: 'image' };
+type DepthMapEvent = EngineEvent & { kind: 'depth_map' };
 
 export class JobRuns {
   readonly #parts: JobRunsParts;
@@ -36,9 +42,11 @@ export class JobRuns {
     this.#parts = parts;
   }
 
+  /** In the table from now on: locks, cancellations and drains find it while its inputs are still read. */
   begin(job: RunningJob): void {
-    this.#toEngine(job);
     this.#parts.jobs.add(job);
+    if (inputsOf(job.record.params).length === 0) this.#enter(job, {});
+    else this.#background('Reading inputs', job, () => this.#readInputs(job));
   }
 
   onEvent(event: EngineEvent): void {
@@ -50,6 +58,9 @@ export class JobRuns {
       case 'image':
         this.#onImage(event);
         break;
+      case 'depth_map':
+        this.#onDepthMap(event);
+        break;
       case 'failed': {
         const job = jobs.bySample(event.id);
         if (job !== undefined) this.end(job, { kind: 'failed', failure: event.failure });
@@ -59,8 +70,8 @@ export class JobRuns {
         log[event.state === 'failed' ? 'error' : 'info']({ model: event }, 'Model changed its state');
         break;
       case 'ready':
-        // Claimed while the last engine was already dead.
-        for (const job of jobs.all()) this.#toEngine(job);
+        // Those that came in while there was no engine.
+        for (const job of jobs.all()) this.#toEngine(job.engineSamples());
         break;
       case 'aboard':
         break;
@@ -68,12 +79,12 @@ export class JobRuns {
   }
 
   /** Jobs that the engine has given back already are stored and committed as if nothing had happened. */
-  onEngineExit({ aboard, doing }: EngineExit): void {
+  onEngineExit({ aboard, doing, model }: EngineExit): void {
     const killed = new Set(aboard);
     for (const job of this.#parts.jobs.all()) {
       if (job.inEngine.size === 0) continue;
       const ownAboard = job.samples.filter(({ id }) => killed.has(id)).length;
-      this.end(job, crashOf(job, { ownAboard, allAboard: killed.size, doing }));
+      this.end(job, crashOf({ ownAboard, allAboard: killed.size, doing, model }));
     }
   }
 
@@ -98,7 +109,7 @@ export class JobRuns {
     for (const { id, call, calls } of samples) {
       const job = jobs.bySample(id);
       if (job === undefined) continue;
-      job.stepped(id, { call, calls }, performance.now());
+      job.stepped(id, { call, calls }, { lane, now: performance.now() });
       onProgress(job);
     }
   }
@@ -110,18 +121,42 @@ export class JobRuns {
     this.#background('Storing an image', job, () => this.#store(job, event));
   }
 
+  #onDepthMap(event: DepthMapEvent): void {
+    const job = this.#parts.jobs.bySample(event.id);
+    if (job === undefined) return;
+    job.depthMap = 'pending';
+    this.#background('Storing a depth map', job, () => this.#storeDepthMap(job, event));
+  }
+
   async #store(job: RunningJob, event: ImageEvent): Promise<void> {
-    const { jobs, endings, signal } = this.#parts;
     const slot = job.slotOf(event.id);
     try {
-      const image = await endings.storeImage(job, slot, event);
+      const image = await this.#parts.endings.storeImage(job, slot, event);
       job.stored.set(slot.n, { image, averageBatch: event.averageBatch });
     } catch (error) {
-      const message = `image ${slot.n} could not be stored: ${messageOf(error)}`;
-      this.end(job, { kind: 'failed', failure: { code: 'store_failed', message } });
-      return;
+      return this.#cannotStore(job, `image ${slot.n}`, error);
     }
-    // The run may have ended while the image was being written.
+    return this.#afterStore(job);
+  }
+
+  async #storeDepthMap(job: RunningJob, event: DepthMapEvent): Promise<void> {
+    try {
+      job.depthMap = await this.#parts.endings.storeDepthMap(job, event);
+    } catch (error) {
+      return this.#cannotStore(job, 'the depth map', error);
+    }
+    return this.#afterStore(job);
+  }
+
+  #cannotStore(job: RunningJob, what: string, error: unknown): void {
+    const message = `${what} could not be stored: ${messageOf(error)}`;
+    this.end(job, { kind: 'failed', failure: { code: 'store_failed', message } });
+  }
+
+  /** Whoever stores the last piece commits. */
+  async #afterStore(job: RunningJob): Promise<void> {
+    const { jobs, endings, signal } = this.#parts;
+    // The run may have ended while it was being written.
     if (!jobs.has(job)) return endings.discard(job);
     if (!job.isCommitting) return;
     try {
@@ -131,8 +166,21 @@ export class JobRuns {
     }
   }
 
-  #toEngine(job: RunningJob): void {
-    const samples = job.samples.filter(({ id }) => job.inEngine.has(id));
+  async #readInputs(job: RunningJob): Promise<void> {
+    const outcome = await readInputs(this.#parts.store, job);
+    // Cancelled or drained meanwhile.
+    if (!this.#parts.jobs.has(job)) return;
+    if (outcome.kind === 'read') this.#enter(job, outcome.inputs);
+    else this.end(job, { kind: 'failed', failure: outcome.failure });
+  }
+
+  #enter(job: RunningJob, inputs: SampleInputs): void {
+    // Told before it is counted: the engine's deadline starts with the first work it has.
+    this.#toEngine(job.engineSamples(inputs));
+    this.#parts.jobs.enterEngine(job, inputs);
+  }
+
+  #toEngine(samples: EngineSample[]): void {
     if (samples.length > 0) this.#parts.toEngine({ kind: 'add', samples });
   }
 
@@ -152,13 +200,15 @@ export class JobRuns {
  * Who is to blame for the death of an engine. A job is alone when nobody else's samples were aboard. While a model
  * is loaded, its jobs wait together but none of them is company to another: each of them alone would do the same.
  */
-function crashOf(
-  job: RunningJob,
-  crash: { ownAboard: number; allAboard: number; doing: Doing | null },
-): RunEnd {
-  const { ownAboard, allAboard, doing } = crash;
+function crashOf(crash: {
+  ownAboard: number;
+  allAboard: number;
+  doing: Doing | null;
+  model: string | null;
+}): RunEnd {
+  const { ownAboard, allAboard, doing, model } = crash;
   if (doing === null || ownAboard === 0) return { kind: 'engine_died', aboard: 'no', doing: 'idle' };
   const alone = ownAboard === allAboard || doing === 'load';
-  const model = doing === 'load' ? ` ${job.record.params.model}` : '';
-  return { kind: 'engine_died', aboard: alone ? 'alone' : 'in_company', doing: `${DOINGS[doing]}${model}` };
+  const words = doing === 'load' ? `${DOINGS[doing]} ${model}` : DOINGS[doing];
+  return { kind: 'engine_died', aboard: alone ? 'alone' : 'in_company', doing: words };
 }

@@ -1,18 +1,17 @@
 /**
  * The jobs this worker has claimed and not yet ended, and where each of their images is:
  *
- *   in the engine -> being stored -> stored; when all are stored the job is committing
+ *   awaiting their inputs -> in the engine -> being stored -> stored; when all are stored the job is committing
  *
  * A job leaves the table exactly once; whoever takes it out ends it.
  */
 import { EventEmitter, once } from 'node:events';
 import type { JobProgress, JobRecord, JobRef, RenderedImage } from '../../src/domain/job.ts';
-import { runsSolo } from '../../src/domain/retry.ts';
 import type { PulledJob } from '../../src/queue/lane-puller.ts';
 import { isAborted } from '../../src/waiting.ts';
-import type { EngineSample } from './engine/protocol.ts';
-
-const SECOND = 1_000;
+import type { EngineSample, SampleInputs } from './engine/sample-message.ts';
+import { samplesOf, type JobSample } from './job-samples.ts';
+import { Pace } from './pace.ts';
 
 export interface StoredImage {
   readonly image: RenderedImage;
@@ -29,19 +28,24 @@ export class RunningJob {
   readonly pulled: PulledJob;
   readonly record: JobRecord;
   readonly fence: number;
-  readonly samples: readonly EngineSample[];
+  readonly samples: readonly JobSample[];
   /** Ids of the samples the engine still has. */
-  readonly inEngine: Set<string>;
+  readonly inEngine = new Set<string>();
   readonly stored = new Map<number, StoredImage>();
+  /** Of a depth job that wants it back; pending while it is being stored. */
+  depthMap: RenderedImage | 'pending' | null = null;
+  /** Undefined until they are read, and again when the engine has given back the last sample. */
+  #inputs: SampleInputs | undefined;
+  #hasEntered = false;
+  readonly #left = new Set<string>();
+  readonly #pace = new Pace();
   readonly #calls = new Map<string, { call: number; calls: number }>();
-  #firstStepAt: number | undefined;
 
   constructor(pulled: PulledJob, fence: number, record: JobRecord) {
     this.pulled = pulled;
     this.fence = fence;
     this.record = record;
-    this.samples = record.params.seeds.map((seed, n) => sampleOf(record, fence, { seed, n }));
-    this.inEngine = new Set(this.samples.map((sample) => sample.id));
+    this.samples = samplesOf(record, fence);
   }
 
   get ref(): JobRef {
@@ -49,7 +53,31 @@ export class RunningJob {
   }
 
   get isCommitting(): boolean {
-    return this.stored.size === this.samples.length;
+    return this.stored.size === this.samples.length && this.depthMap !== 'pending';
+  }
+
+  /** False while its inputs are read. */
+  get hasEntered(): boolean {
+    return this.#hasEntered;
+  }
+
+  /** What the engine is to have: one array for an input, however many samples hold it. */
+  engineSamples(inputs: SampleInputs | undefined = this.#inputs): EngineSample[] {
+    if (inputs === undefined) return [];
+    return this.samples.filter(({ id }) => !this.#left.has(id)).map((sample) => ({ ...sample, inputs }));
+  }
+
+  /** The engine has been told of all its samples. */
+  enter(inputs: SampleInputs): void {
+    this.#inputs = inputs;
+    this.#hasEntered = true;
+    for (const { id } of this.samples) this.inEngine.add(id);
+  }
+
+  leave(sampleId: string): void {
+    this.#left.add(sampleId);
+    this.inEngine.delete(sampleId);
+    if (this.inEngine.size === 0) this.#inputs = undefined;
   }
 
   /** Which of the job's images a sample becomes; throws for a sample of another job. */
@@ -60,20 +88,26 @@ export class RunningJob {
     return { n, seed: sample.request.seed };
   }
 
-  /** `now` in milliseconds of a monotonic clock. */
-  stepped(sampleId: string, calls: { call: number; calls: number }, now: number): void {
-    this.#firstStepAt ??= now;
+  /** One UNet call of the engine's lane. `now` in milliseconds of a monotonic clock. */
+  stepped(
+    sampleId: string,
+    calls: { call: number; calls: number },
+    { lane, now }: { lane: string; now: number },
+  ): void {
     this.#calls.set(sampleId, calls);
+    this.#pace.stepped(lane, this.#done.step, now);
   }
 
-  /** The end is estimated from the pace so far, waits in the engine included; null before there is a pace. */
   progress(now: number): JobProgress {
+    const done = this.#done;
+    return { ...done, etaSeconds: this.#pace.etaSeconds(done, now) };
+  }
+
+  get #done(): { step: number; steps: number } {
     const known = [...this.#calls.values()];
     const step = known.reduce((sum, { call }) => sum + call, 0);
     const steps = Math.max(0, ...known.map(({ calls }) => calls)) * this.samples.length;
-    const elapsedMs = now - (this.#firstStepAt ?? now);
-    const etaSeconds = elapsedMs > 0 && step > 1 ? (elapsedMs / (step - 1) / SECOND) * (steps - step) : null;
-    return { step, steps, etaSeconds: etaSeconds === null ? null : Math.round(etaSeconds * 10) / 10 };
+    return { step, steps };
   }
 }
 
@@ -96,9 +130,15 @@ export class RunningJobs {
     return removed;
   }
 
+  /** The engine has been told of all samples of the job. */
+  enterEngine(job: RunningJob, inputs: SampleInputs): void {
+    job.enter(inputs);
+    this.#changes.emit('change');
+  }
+
   /** The engine has given back a sample: its place is free, while its image is stored. */
   leftEngine(job: RunningJob, sampleId: string): void {
-    job.inEngine.delete(sampleId);
+    job.leave(sampleId);
     this.#changes.emit('change');
   }
 
@@ -123,7 +163,15 @@ export class RunningJobs {
     return this.all().reduce((sum, job) => sum + job.inEngine.size, 0);
   }
 
-  /** Samples in the engine and images being stored. */
+  /** Those in the engine, and those that will be once their inputs are read. */
+  get samplesToRender(): number {
+    return this.all().reduce(
+      (sum, job) => sum + (job.hasEntered ? job.inEngine.size : job.samples.length),
+      0,
+    );
+  }
+
+  /** Those, and images being stored. */
   get samples(): number {
     return this.#bySample.size;
   }
@@ -143,27 +191,4 @@ export class RunningJobs {
   touch(): void {
     this.#changes.emit('change');
   }
-}
-
-function sampleOf(record: JobRecord, fence: number, image: { seed: number; n: number }): EngineSample {
-  const { params } = record;
-  return {
-    id: `${record.id}/${fence}/${image.n}`,
-    lane: record.lane,
-    model: params.model,
-    priority: params.priority,
-    solo: runsSolo(record),
-    request: {
-      prompt: params.prompt,
-      negativePrompt: params.negativePrompt,
-      width: params.width,
-      height: params.height,
-      steps: params.steps,
-      guidanceScale: params.guidanceScale,
-      guidanceRescale: params.guidanceRescale,
-      clipSkip: params.clipSkip,
-      seed: image.seed,
-      sampler: params.sampler,
-    },
-  };
 }

@@ -1,7 +1,7 @@
 /**
  * One engine and the jobs it renders: pulled, claimed, rendered, stored, committed.
  *
- *   lanes --intake--> running jobs --samples--> engine --images--> store --commit--> record
+ *   lanes --intake--> running jobs --inputs, samples--> engine --images--> store --commit--> record
  *
  * Starting: take back what an earlier life left, start the engine, then pull. Stopping: pull no more, let running
  * jobs finish for `drainMs`, hand back the rest without using an attempt, stop the engine.
@@ -93,6 +93,7 @@ export class Supervisor {
     this.#runs = new JobRuns({
       jobs: this.#jobs,
       endings: new JobEndings({ ...parts, random: Math.random }),
+      store: parts.store,
       background: this.#endings,
       signal: this.#stopAll.signal,
       toEngine: (command) => this.#engine.send(command),
@@ -173,12 +174,12 @@ export class Supervisor {
     if (event.kind === 'ready' || event.kind === 'stepped') this.#jobs.touch();
   }
 
-  /** Images being stored are bounded too: a slow store holds up the intake, not the memory. */
+  /** Jobs whose inputs are read and images being stored count too: a slow store holds up the intake, not the memory. */
   #hasRoom(): boolean {
     const { capacity } = this.#view;
     return (
       this.#engine.state === 'ready' &&
-      this.#jobs.samplesInEngine < capacity &&
+      this.#jobs.samplesToRender < capacity &&
       this.#jobs.samples < 2 * capacity
     );
   }

@@ -5,21 +5,32 @@
  *
  *   turn -> pick -> (load the model) -> (start newcomers) -> say who is aboard -> one UNet call -> decode who is done
  *
+ * Of two stages the second begins where the first has ended: the sample goes on in its other lane, due when it was.
+ *
  * One call runs at a time and blocks the thread, so nothing here needs a lock; everything awaited lets messages in,
  * so who is still wanted is checked again after each wait. At most one decoded image is held.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Device } from '../../../src/domain/batch-limits.ts';
 import type { RenderFailure } from '../../../src/domain/failure.ts';
-import { pickBatch, type WaitingSample } from '../../../src/domain/pick-batch.ts';
+import { pickBatch } from '../../../src/domain/pick-batch.ts';
 import type { RawImage } from '../image/raw-image.ts';
-import { decodeSample, isDenoised, startSample, stepBatch, type Sample } from '../diffusion/denoise.ts';
+import {
+  decodeSample,
+  isDenoised,
+  startSample,
+  stepBatch,
+  type DecodeOutcome,
+} from '../diffusion/denoise.ts';
 import type { LoadedModel } from '../diffusion/loaded-model.ts';
+import type { SampleRequest } from '../diffusion/sample-request.ts';
 import type { TextCache } from '../diffusion/text-cache.ts';
 import type { BatchSizes } from './batch-sizes.ts';
+import { Entry, type Rider } from './entry.ts';
 import { failureOf, isCudaFault, isOutOfMemory, numericFailure } from './failure-of.ts';
+import { InputImages } from './input-images.ts';
 import type { ModelShelf } from './model-shelf.ts';
-import type { Doing, EngineCommand, EngineEvent, EngineSample } from './protocol.ts';
+import type { Doing, EngineCommand, EngineEvent } from './protocol.ts';
 
 export interface EngineParts {
   readonly device: Device;
@@ -32,21 +43,10 @@ export interface EngineParts {
   readonly now: () => number;
 }
 
-interface Entry extends WaitingSample {
-  readonly order: EngineSample;
-  solo: boolean;
-  /** Undefined until its first step: a sample that only waits costs nothing. */
-  sample: Sample | undefined;
-  /** Sum of the sizes of the batches it rode in. */
-  company: number;
-}
-
-/** An entry that has been started. */
-type Rider = Entry & { sample: Sample };
-
 export class EngineLoop {
   readonly #parts: EngineParts;
   readonly #entries = new Map<string, Entry>();
+  readonly #inputs = new InputImages();
   #stopped = false;
   #wake: (() => void) | undefined;
 
@@ -58,7 +58,7 @@ export class EngineLoop {
   receive(command: EngineCommand): void {
     switch (command.kind) {
       case 'add':
-        for (const order of command.samples) this.#entries.set(order.id, this.#entryOf(order));
+        for (const order of command.samples) this.#entries.set(order.id, new Entry(order, this.#parts.now()));
         break;
       case 'drop':
         for (const id of command.ids) this.#entries.delete(id);
@@ -96,26 +96,25 @@ export class EngineLoop {
   }
 
   /** The lane's max_batch_size, which is only known once its model is loaded. */
-  async #roomOf({ lane, order }: Entry, model: LoadedModel): Promise<number> {
+  async #roomOf({ lane, size }: Entry, model: LoadedModel): Promise<number> {
     const { sizes } = this.#parts;
     await sizes.measure(lane, {
       channels: model.baseChannels,
-      latentHeight: order.request.height / model.latentScale,
-      latentWidth: order.request.width / model.latentScale,
+      latentHeight: size.height / model.latentScale,
+      latentWidth: size.width / model.latentScale,
     });
     return sizes.maxBatchSize(lane);
   }
 
   /** The model, loaded if need be; undefined when it cannot be, after all of its samples have failed. */
-  async #open({ order }: Entry): Promise<LoadedModel | undefined> {
+  async #open({ model: name }: Entry): Promise<LoadedModel | undefined> {
     const { models, emit, now } = this.#parts;
-    const name = order.model;
     const loaded = models.get(name);
     if (loaded !== undefined) return loaded;
     const startedAt = now();
-    const waiting = [...this.#entries.values()].filter((entry) => entry.order.model === name);
+    const waiting = [...this.#entries.values()].filter((entry) => entry.model === name);
     await emit({ kind: 'model', state: 'loading', name });
-    await emit({ kind: 'aboard', doing: 'load', ids: waiting.map((entry) => entry.id) });
+    await this.#sayAboard('load', waiting);
     try {
       const { model, released } = await models.load(name);
       for (const gone of released) await emit({ kind: 'model', state: 'released', name: gone });
@@ -129,17 +128,36 @@ export class EngineLoop {
     }
   }
 
-  /** Reads the prompt and draws the first noise; a sample that cannot start fails alone. */
+  /** Reads its inputs and prompt, draws the first noise; a sample that cannot start fails alone. */
   async #start(model: LoadedModel, entry: Entry): Promise<void> {
     if (entry.sample !== undefined || !this.#isWanted(entry)) return;
-    await this.#parts.emit({ kind: 'aboard', doing: 'prompt', ids: [entry.id] });
+    const request = entry.enlargement ?? (await this.#requestOf(entry));
+    if (request === undefined || !this.#isWanted(entry)) return;
+    await this.#sayAboard('start', [entry]);
     try {
-      const request = { kind: 'txt2img', eta: 0, ...entry.order.request } as const;
-      entry.sample = await startSample(model, request, this.#parts.texts);
+      entry.sample = await this.#withRoom(model, () => startSample(model, request, this.#parts.texts));
     } catch (error) {
       this.#rethrowIfFatal(error);
-      await this.#fail(entry, failureOf(error, 'prompt'));
+      await this.#fail(entry, failureOf(error, 'start'));
+      return;
     }
+    await this.#showDepth(entry);
+  }
+
+  /** Undefined when an input is not what it should be: the sample has failed then. */
+  async #requestOf(entry: Entry): Promise<SampleRequest | undefined> {
+    if (entry.order.request.kind !== 'txt2img') await this.#sayAboard('input', [entry]);
+    try {
+      return await this.#inputs.requestOf(entry.order);
+    } catch (error) {
+      await this.#fail(entry, failureOf(error, 'input'));
+      return undefined;
+    }
+  }
+
+  async #showDepth({ id, order, sample }: Entry): Promise<void> {
+    const map = sample?.depthMap ?? null;
+    if (order.wantsDepthMap && map !== null) await this.#parts.emit({ kind: 'depth_map', id, ...map });
   }
 
   async #board(doing: Doing, entries: readonly Entry[]): Promise<Rider[]> {
@@ -147,7 +165,7 @@ export class EngineLoop {
       (entry): entry is Rider => this.#isWanted(entry) && entry.sample !== undefined,
     );
     if (riders.length === 0) return [];
-    await this.#parts.emit({ kind: 'aboard', doing, ids: riders.map((rider) => rider.id) });
+    await this.#sayAboard(doing, riders);
     return riders.filter((rider) => this.#isWanted(rider));
   }
 
@@ -163,10 +181,13 @@ export class EngineLoop {
       return;
     }
     await this.#reportStep(riders, this.#parts.now() - startedAt);
-    for (const rider of riders) {
-      rider.company += riders.length;
-      if (rider.sample.failure !== null) await this.#fail(rider, numericFailure(rider.sample.failure));
-    }
+    for (const rider of riders) await this.#afterStep(rider, riders.length);
+  }
+
+  async #afterStep(rider: Rider, batchSize: number): Promise<void> {
+    const { failure } = rider.sample;
+    if (failure === null) rider.rode(batchSize);
+    else if (!rider.mayRetry()) await this.#fail(rider, numericFailure(failure));
   }
 
   async #reportStep(riders: readonly Rider[], ms: number): Promise<void> {
@@ -177,7 +198,7 @@ export class EngineLoop {
       lane: head.lane,
       ms,
       maxBatchSize: this.#parts.sizes.maxBatchSize(head.lane),
-      samples: riders.map(({ id, sample }) => ({ id, call: sample.callsDone, calls: sample.sampler.calls })),
+      samples: riders.map(({ id, progress }) => ({ id, ...progress })),
     });
   }
 
@@ -186,9 +207,12 @@ export class EngineLoop {
     this.#rethrowIfFatal(error);
     const [head, ...others] = riders;
     if (head === undefined) return;
-    if (others.length === 0) await this.#fail(head, failureOf(error, 'step'));
-    else if (isOutOfMemory(error)) this.#parts.sizes.halve(head.lane, riders.length);
-    else for (const rider of riders) rider.solo = true;
+    if (others.length > 0) {
+      if (isOutOfMemory(error)) this.#parts.sizes.halve(head.lane, riders.length);
+      else for (const rider of riders) rider.isSuspect = true;
+    } else if (!isOutOfMemory(error) || !(await this.#makeRoom(head.model))) {
+      await this.#fail(head, failureOf(error, 'step'));
+    }
   }
 
   async #decode(model: LoadedModel, rider: Rider): Promise<void> {
@@ -196,12 +220,15 @@ export class EngineLoop {
     if (wanted === undefined) return;
     const outcome = await this.#tryDecode(model, wanted);
     if (outcome.kind === 'failed') await this.#fail(wanted, outcome.failure);
-    else await this.#finish(wanted, outcome.image);
+    else if (!wanted.enlarge(outcome.image)) await this.#finish(wanted, outcome.image);
   }
 
+  /** Like a step, a decoding whose numbers overflow is made once more. */
   async #tryDecode(model: LoadedModel, { sample }: Rider): Promise<Decoded> {
+    const decode = (): Promise<DecodeOutcome> => this.#withRoom(model, () => decodeSample(model, sample));
     try {
-      const outcome = await decodeSample(model, sample);
+      let outcome = await decode();
+      if (outcome.kind === 'failure') outcome = await decode();
       if (outcome.kind === 'image') return outcome;
       return { kind: 'failed', failure: numericFailure(outcome.failure) };
     } catch (error) {
@@ -210,9 +237,26 @@ export class EngineLoop {
     }
   }
 
-  async #finish({ id, sample, company }: Rider, image: RawImage): Promise<void> {
+  /** Does a piece of work of one sample; when the device is full, once more without the models that lie idle. */
+  async #withRoom<Result>({ name }: LoadedModel, work: () => Promise<Result>): Promise<Result> {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isOutOfMemory(error) || !(await this.#makeRoom(name))) throw error;
+    }
+    return work();
+  }
+
+  /** True when a model was there to be released. */
+  async #makeRoom(atWork: string): Promise<boolean> {
+    const released = await this.#parts.models.releaseIdle(atWork);
+    for (const name of released) await this.#parts.emit({ kind: 'model', state: 'released', name });
+    return released.length > 0;
+  }
+
+  async #finish({ id, averageBatch }: Rider, image: RawImage): Promise<void> {
     this.#entries.delete(id);
-    await this.#parts.emit({ kind: 'image', id, ...image, averageBatch: company / sample.sampler.calls });
+    await this.#parts.emit({ kind: 'image', id, ...image, averageBatch });
   }
 
   async #fail(entry: Entry, failure: RenderFailure): Promise<void> {
@@ -229,18 +273,9 @@ export class EngineLoop {
     return this.#entries.has(entry.id);
   }
 
-  #entryOf(order: EngineSample): Entry {
-    const { id, lane, priority, solo } = order;
-    return {
-      id,
-      lane,
-      priority,
-      solo,
-      order,
-      arrivedAt: this.#parts.now(),
-      sample: undefined,
-      company: 0,
-    };
+  #sayAboard(doing: Doing, entries: readonly Entry[]): Promise<void> {
+    const model = entries[0]?.model ?? '';
+    return this.#parts.emit({ kind: 'aboard', doing, model, ids: entries.map(({ id }) => id) });
   }
 
   /** Waits for the next command. */

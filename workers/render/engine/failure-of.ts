@@ -21,7 +21,8 @@ export function failureOf(error: unknown, doing: Doing): RenderFailure {
   const message = `${DOINGS[doing]} failed: ${messageOf(error)}`;
   if (isOutOfMemory(error)) return { code: 'out_of_memory', message };
   if (doing === 'load') return { code: 'model_broken', message };
-  if (doing === 'prompt' && error instanceof RangeError) return { code: 'request_refused', message };
+  if (doing === 'input' || (doing === 'start' && error instanceof RangeError))
+    return { code: 'request_refused', message };
   return { code: 'render_failed', message };
 }
 

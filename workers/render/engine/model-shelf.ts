@@ -38,6 +38,16 @@ export class ModelShelf {
     return { model, released };
   }
 
+  /** Releases every model but the one at work, for memory that a piece of work lacked; gives back their names. */
+  async releaseIdle(atWork: string): Promise<string[]> {
+    const idle = [...this.#models].filter(([name]) => name !== atWork);
+    for (const [name, model] of idle) {
+      this.#models.delete(name);
+      await model.release();
+    }
+    return idle.map(([name]) => name);
+  }
+
   async releaseAll(): Promise<void> {
     for (const [name, model] of this.#models) {
       this.#models.delete(name);

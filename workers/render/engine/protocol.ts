@@ -2,47 +2,25 @@
  * What a supervisor and its engine child say to each other, as structured clones over the fork's IPC channel.
  *
  *   supervisor -> engine    add (samples), drop (ids), stop
- *   engine -> supervisor    ready; model loading | ready | failed | released; aboard; stepped; image; failed
+ *   engine -> supervisor    ready; model loading | ready | failed | released; aboard; stepped; depth_map; image; failed
  *
+ * A sample of two stages is one sample: its calls are counted over both, and its image is that of the second.
  * Every sample that is added ends in exactly one `image` or `failed`, unless it is dropped first or the engine dies.
  * `aboard` precedes everything that could kill the process and names the samples that would be to blame.
  */
 import { inspect } from 'node:util';
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
-import { SAMPLER_NAMES } from '../../../src/contract/samplers.ts';
 import { FAILURE_CODES } from '../../../src/domain/failure.ts';
-import { PRIORITIES } from '../../../src/domain/job.ts';
+import { Bytes, SampleMessage } from './sample-message.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const Ids = Type.Array(Type.String());
 
-const Bytes = Type.Refine(Type.Unsafe<Uint8Array>({}), (value) => value instanceof Uint8Array);
-
-const Sample = Type.Object({
-  /** Unique for each claim of a job and each of its images. */
-  id: Type.String(),
-  lane: Type.String(),
-  model: Type.String(),
-  priority: Type.Enum(PRIORITIES),
-  /** Runs alone: an engine died while its job was aboard. */
-  solo: Type.Boolean(),
-  request: Type.Object({
-    prompt: Type.String(),
-    negativePrompt: Type.String(),
-    width: Count,
-    height: Count,
-    steps: Count,
-    guidanceScale: Type.Number(),
-    guidanceRescale: Type.Number(),
-    clipSkip: Count,
-    seed: Count,
-    sampler: Type.Enum(SAMPLER_NAMES),
-  }),
-});
+const Words = Type.Refine(Type.Unsafe<Uint16Array>({}), (value) => value instanceof Uint16Array);
 
 const Command = Type.Union([
-  Type.Object({ kind: Type.Literal('add'), samples: Type.Array(Sample) }),
+  Type.Object({ kind: Type.Literal('add'), samples: Type.Array(SampleMessage) }),
   /** Takes effect before the next UNet call. */
   Type.Object({ kind: Type.Literal('drop'), ids: Ids }),
   Type.Object({ kind: Type.Literal('stop') }),
@@ -51,12 +29,13 @@ const Command = Type.Union([
 /** What the engine is about to do with the samples aboard; the words complete "the engine died while ...". */
 export const DOINGS = {
   load: 'loading the model',
-  prompt: 'reading the prompt',
+  input: 'reading the input image',
+  start: 'preparing the image',
   step: 'computing a step',
   decode: 'decoding the image',
 } as const;
 export type Doing = keyof typeof DOINGS;
-const DOING_NAMES = ['load', 'prompt', 'step', 'decode'] as const satisfies readonly Doing[];
+const DOING_NAMES = ['load', 'input', 'start', 'step', 'decode'] as const satisfies readonly Doing[];
 
 const ModelEvent = Type.Union([
   Type.Object({ kind: Type.Literal('model'), state: Type.Literal('loading'), name: Type.String() }),
@@ -78,14 +57,32 @@ const ModelEvent = Type.Union([
 const Event = Type.Union([
   Type.Object({ kind: Type.Literal('ready') }),
   ModelEvent,
-  Type.Object({ kind: Type.Literal('aboard'), doing: Type.Enum(DOING_NAMES), ids: Ids }),
-  /** One UNet call is done: nobody is aboard now. `calls` is what the sample takes in all. */
+  Type.Object({
+    kind: Type.Literal('aboard'),
+    doing: Type.Enum(DOING_NAMES),
+    /** The model at work, or to be loaded. */
+    model: Type.String(),
+    ids: Ids,
+  }),
+  /**
+   * One UNet call is done: nobody is aboard now. `calls` is what the sample takes in all; before its second stage has
+   * begun that is an estimate, off by the one call that some samplers add to their steps.
+   */
   Type.Object({
     kind: Type.Literal('stepped'),
     lane: Type.String(),
     ms: Type.Number(),
     maxBatchSize: Count,
     samples: Type.Array(Type.Object({ id: Type.String(), call: Count, calls: Count })),
+  }),
+  /** Of a sample that wants it; comes before its image. */
+  Type.Object({
+    kind: Type.Literal('depth_map'),
+    id: Type.String(),
+    width: Count,
+    height: Count,
+    /** `[height, width]`, near is large. */
+    grey16: Words,
   }),
   Type.Object({
     kind: Type.Literal('image'),
@@ -104,7 +101,6 @@ const Event = Type.Union([
   }),
 ]);
 
-export type EngineSample = Static<typeof Sample>;
 export type EngineCommand = Static<typeof Command>;
 export type EngineEvent = Static<typeof Event>;
 
