@@ -4,7 +4,8 @@ import { fastify, type FastifyBaseLogger } from 'fastify';
 import { KilnError } from '../src/domain/errors.ts';
 import { DEFAULT_TENANT } from '../src/domain/job.ts';
 import { LIMITS } from '../src/domain/limits.ts';
-import type { ResolveInput } from './inputs/resolve-input.ts';
+import { ImageIntake } from './inputs/image-intake.ts';
+import { inputResolver } from './inputs/resolve-input.ts';
 import { JobReader } from './job-reader.ts';
 import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
@@ -12,6 +13,7 @@ import { requireKey } from './plugins/api-keys.ts';
 import { closeGracefully } from './plugins/graceful-close.ts';
 import { readJsonBodies } from './plugins/json-body.ts';
 import { refuseForeignHosts } from './plugins/loopback-only.ts';
+import { boundLargeBodies } from './plugins/large-bodies.ts';
 import { answerMalformedHttp } from './plugins/malformed-http.ts';
 import { answerNotFound } from './plugins/not-found.ts';
 import { describeApi } from './plugins/open-api.ts';
@@ -24,6 +26,7 @@ import { jobRoutes } from './routes/jobs.ts';
 import { modelRoutes } from './routes/models.ts';
 import { samplerRoutes } from './routes/samplers.ts';
 import { submitRoute } from './routes/submit-job.ts';
+import { uploadRoutes } from './routes/uploads.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { NAMED_SHAPES } from './schemas.ts';
 import { validationFaults } from './validation-faults.ts';
@@ -45,17 +48,20 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   sendSecurityHeaders(app);
   if (config.apiKeys.length === 0) refuseForeignHosts(app, config.publicUrl);
   readJsonBodies(app);
+  boundLargeBodies(app);
   answerProblems(app);
   answerNotFound(app);
   await describeApi(app, { needsKey: config.apiKeys.length > 0 });
 
   const offers = new OfferCache(parts.registry, () => performance.now());
+  const intake = new ImageIntake(parts);
   const shared = {
     ...parts,
+    intake,
     reader: new JobReader(parts),
     offers,
     closing: closeGracefully(app),
-    resolveInput: refuseImages,
+    resolveInput: inputResolver({ intake, config }),
   };
   healthRoutes(app, shared);
   // Outside the instance that asks for a key: the signature of an image link is the permission.
@@ -67,6 +73,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       jobRoutes(v1, shared);
       modelRoutes(v1, shared);
       samplerRoutes(v1);
+      v1.register((uploads) => uploadRoutes(uploads, shared));
       workerRoutes(v1, shared);
       done();
     },
@@ -74,12 +81,6 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   );
   return app;
 }
-
-/** Stands in until images can be taken in. */
-const refuseImages: ResolveInput = (value, field) => {
-  const faults = [{ field, value, message: 'images cannot be taken in yet' }];
-  return Promise.reject(new KilnError('invalid_request', 'Images cannot be taken in yet', { faults }));
-};
 
 function createServer({ log }: ApiParts): App {
   const baseLog: FastifyBaseLogger = log;
@@ -91,7 +92,8 @@ function createServer({ log }: ApiParts): App {
     // Node looks for slow senders only every 30 s unless told; these bound how long a request may take to arrive.
     // None bounds the answer, so that `Prefer: wait` can take its time.
     http: { connectionsCheckingInterval: 500, headersTimeout: 5_000, maxHeaderSize: 16_384 },
-    requestTimeout: 15_000,
+    // The largest image takes two minutes at 2 Mbit/s.
+    requestTimeout: 120_000,
     // Longer than the longest wait and than the keep-alive of common proxies.
     connectionTimeout: (LIMITS.waitSecondsMax + 30) * 1_000,
     // A request that got through before the close is served: all it needs is still there.

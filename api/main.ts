@@ -2,6 +2,7 @@
 import process, { env } from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig } from '../src/config.ts';
+import { ImageDecoder } from '../src/images/image-decoder.ts';
 import { createLogger } from '../src/log.ts';
 import { checkRedis, connectApi, disconnect, isRedisUnavailable } from '../src/queue/connection.ts';
 import { FarmRegistry } from '../src/queue/farm-registry.ts';
@@ -27,6 +28,7 @@ const found = new Promise<void>((resolve) => {
 const keys = new Keys(config.prefix);
 const lanes = new Lanes(redis, keys);
 const tail = new OutboxTail(redis, keys, log);
+const decoder = new ImageDecoder();
 
 const app = await buildApp({
   config,
@@ -36,6 +38,7 @@ const app = await buildApp({
   tail,
   registry: new FarmRegistry(redis, keys),
   store: new LocalStore(config.objectsDir),
+  decoder,
 });
 
 stopOnSignal({
@@ -43,6 +46,7 @@ stopOnSignal({
   deadlineMs: STOP_DEADLINE_MS,
   stop: async () => {
     await app.close();
+    decoder.close();
     await tail.close();
     await lanes.close();
     disconnect(redis);

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox';
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../src/config.ts';
+import type { ImageDecoder } from '../src/images/image-decoder.ts';
 import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
@@ -18,6 +19,7 @@ export interface ApiParts {
   readonly tail: OutboxTail;
   readonly registry: FarmRegistry;
   readonly store: ObjectStore;
+  readonly decoder: ImageDecoder;
 }
 
 /** A Fastify instance whose handlers are typed by the TypeBox schemas of their routes. */

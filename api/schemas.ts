@@ -5,6 +5,7 @@ import { JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
 import { SamplerList } from '../src/contract/samplers.ts';
+import { Upload } from '../src/contract/upload.ts';
 import { WorkerList } from '../src/contract/worker.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
@@ -16,6 +17,7 @@ export const NAMED_SHAPES = [
   ModelList,
   SamplerList,
   WorkerList,
+  Upload,
   Problem,
 ] as const;
 

@@ -6,6 +6,7 @@ import { cpus, hostname } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { Type, type Static } from 'typebox';
+import type { OutboundPolicy } from './net/outbound-url.ts';
 import { packageRoot } from './paths.ts';
 
 const SECOND = 1_000;
@@ -69,6 +70,20 @@ const Environment = Type.Object({
     exclusiveMinimum: 0,
     description: 'finished records expire after this; job.json stays',
   }),
+  KILN_INPUT_TTL_HOURS: Type.Number({
+    default: 168,
+    exclusiveMinimum: 0,
+    description: 'images that callers sent go when no job and no look has used them for so long',
+  }),
+  KILN_FETCH_HTTP: Type.Boolean({
+    default: false,
+    description: 'lets jobs name images on port 80 by http, not only by https',
+  }),
+  KILN_FETCH_ALLOW: Type.String({
+    default: '',
+    description:
+      'comma-separated origins, such as http://files.internal:9000, that images come from whatever their address',
+  }),
   KILN_LINK_TTL_SECONDS: Type.Integer({ default: 900, minimum: 1, description: 'life of an image link' }),
   KILN_RECONCILE_SECONDS: Type.Number({
     default: 30,
@@ -102,6 +117,9 @@ export interface Config {
   readonly maxLaneWaitMs: number;
   readonly drainMs: number;
   readonly recordTtlMs: number;
+  readonly inputTtlMs: number;
+  /** Where Kiln goes on behalf of callers. */
+  readonly outbound: OutboundPolicy;
   readonly linkTtlMs: number;
   readonly reconcileMs: number;
   readonly logLevel: string;
@@ -156,9 +174,24 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     maxLaneWaitMs: env.KILN_MAX_LANE_WAIT * SECOND,
     drainMs: env.KILN_DRAIN_SECONDS * SECOND,
     recordTtlMs: env.KILN_RECORD_TTL_HOURS * HOUR,
+    inputTtlMs: env.KILN_INPUT_TTL_HOURS * HOUR,
+    outbound: { allowHttp: env.KILN_FETCH_HTTP, allowedOrigins: originsOf(env.KILN_FETCH_ALLOW) },
     linkTtlMs: env.KILN_LINK_TTL_SECONDS * SECOND,
     reconcileMs: env.KILN_RECONCILE_SECONDS * SECOND,
     logLevel: env.KILN_LOG_LEVEL,
     hostName: hostname(),
   });
+}
+
+/** Origins as `URL.origin` writes them, so that they can be compared with one. */
+function originsOf(list: string): ReadonlySet<string> {
+  const entries = list
+    .split(',')
+    .map((entry) => entry.trim())
+    .filter((entry) => entry !== '');
+  const wrong = entries.filter((entry) => !URL.canParse(entry) || !/^https?:$/.test(new URL(entry).protocol));
+  if (wrong.length > 0) {
+    throw new Error(`KILN_FETCH_ALLOW: ${wrong.join(', ')} is no origin such as http://files.internal:9000`);
+  }
+  return new Set(entries.map((entry) => new URL(entry).origin));
 }

@@ -72,6 +72,7 @@ describe('/openapi.json', () => {
       'Problem',
       'Sampler',
       'SamplerList',
+      'Upload',
       'Worker',
       'WorkerList',
     ]);

@@ -14,6 +14,7 @@ import { JobList, JobView } from '../../src/contract/job.ts';
 import { Problem } from '../../src/contract/problem.ts';
 import { DEFAULT_TENANT, type JobRef, type RenderedImage } from '../../src/domain/job.ts';
 import { connectApi, disconnect } from '../../src/queue/connection.ts';
+import { ImageDecoder } from '../../src/images/image-decoder.ts';
 import { FarmRegistry, type OfferedModel } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
@@ -63,6 +64,7 @@ export async function startApi(options: { config?: Partial<Config>; log?: Logger
     tail: new OutboxTail(client, keys, log),
     registry: new FarmRegistry(client, keys),
     store: new LocalStore(folder),
+    decoder: new ImageDecoder(),
   };
   parts.tail.start();
   const app = await buildApp(parts);
@@ -87,6 +89,7 @@ export async function startApi(options: { config?: Partial<Config>; log?: Logger
       }),
     close: async () => {
       await app.close();
+      parts.decoder.close();
       await parts.tail.close();
       await parts.lanes.close();
       disconnect(client);
