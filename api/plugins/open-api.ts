@@ -4,6 +4,7 @@ import swaggerUi from '@fastify/swagger-ui';
 import { Type } from 'typebox';
 import type { App } from '../parts.ts';
 import { PROBLEMS } from '../schemas.ts';
+import { withNamedParts } from './named-parts.ts';
 
 /** The page runs its own scripts and asks this API; its styles are partly inline. */
 const PAGE_POLICY = [
@@ -41,6 +42,7 @@ export async function describeApi(app: App, options: { needsKey: boolean }): Pro
       ...(options.needsKey ? { security: [{ key: [] }] } : {}),
       components: { securitySchemes: { key: { type: 'http', scheme: 'bearer' } } },
     },
+    transformObject: withNamedParts,
     refResolver: {
       // Shapes are known to clients by their own names, not by the order they were registered in.
       buildLocalReference: ({ $id }, _base, _fragment, index) =>

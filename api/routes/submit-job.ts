@@ -13,7 +13,6 @@ import {
   type AdmissionParts,
   type Submission,
 } from '../admit-job.ts';
-import { limitAllButImages } from '../body-size.ts';
 import { checkedKey, requestHash } from '../idempotency.ts';
 import { originOf } from '../origin.ts';
 import type { App, ApiParts } from '../parts.ts';
@@ -46,8 +45,7 @@ const schema = {
 };
 
 export function submitRoute(app: App, parts: Parts): void {
-  const limits = { bodyLimit: LIMITS.submitBytes, preValidation: limitAllButImages };
-  app.post('/jobs', { schema, ...limits }, async (request, reply) => {
+  app.post('/jobs', { schema, bodyLimit: LIMITS.submitBytes }, async (request, reply) => {
     const { 'idempotency-key': key, prefer } = request.headers;
     const seconds = preferredWait(prefer);
     const submission: Submission = {

@@ -46,27 +46,27 @@ const EffectiveStage = Type.Object(
 const EffectiveTxt2Img = Type.Object(
   {
     kind: Type.Literal('txt2img'),
+    ...COMMON,
     ...SIZE,
     upscale: Type.Union([Type.Literal(false), EffectiveStage]),
-    ...COMMON,
   },
   { $id: 'EffectiveTxt2Img', ...CLOSED },
 );
 
 const EffectiveImg2Img = Type.Object(
-  { kind: Type.Literal('img2img'), image: UploadId, strength: Type.Number(), ...SIZE, ...COMMON },
+  { kind: Type.Literal('img2img'), ...COMMON, image: UploadId, strength: Type.Number(), ...SIZE },
   { $id: 'EffectiveImg2Img', ...CLOSED },
 );
 
 const EffectiveDepth = Type.Object(
   {
     kind: Type.Literal('depth'),
+    ...COMMON,
     image: UploadId,
     strength: Type.Number(),
     depth_map: nullable('string', { description: 'The id of an upload; null: estimated from the image' }),
     return_depth_map: Type.Boolean(),
     ...SIZE,
-    ...COMMON,
   },
   { $id: 'EffectiveDepth', ...CLOSED },
 );
@@ -74,19 +74,19 @@ const EffectiveDepth = Type.Object(
 const EffectiveInpaint = Type.Object(
   {
     kind: Type.Literal('inpaint'),
+    ...COMMON,
     image: UploadId,
     mask: UploadId,
     strength: Type.Number(),
     overlay: Type.Boolean(),
     crop_padding: nullable('integer', { description: 'Null: works on the whole image' }),
     ...SIZE,
-    ...COMMON,
   },
   { $id: 'EffectiveInpaint', ...CLOSED },
 );
 
 const EffectiveUpscale = Type.Object(
-  { kind: Type.Literal('upscale'), image: UploadId, noise_level: Type.Integer(), ...COMMON },
+  { kind: Type.Literal('upscale'), ...COMMON, image: UploadId, noise_level: Type.Integer() },
   { $id: 'EffectiveUpscale', ...CLOSED },
 );
 

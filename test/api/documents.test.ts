@@ -64,7 +64,18 @@ describe('/openapi.json', () => {
   test('names the shapes that clients know', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
+      'CreateDepth',
+      'CreateImg2Img',
+      'CreateInpaint',
       'CreateJob',
+      'CreateTxt2Img',
+      'CreateUpscale',
+      'EffectiveDepth',
+      'EffectiveImg2Img',
+      'EffectiveInpaint',
+      'EffectiveRequest',
+      'EffectiveTxt2Img',
+      'EffectiveUpscale',
       'JobList',
       'JobView',
       'Model',
@@ -76,6 +87,28 @@ describe('/openapi.json', () => {
       'Worker',
       'WorkerList',
     ]);
+  });
+
+  test('tells the shape of a request for each kind, and writes every shape once', () => {
+    const { CreateJob, JobList } = document.components.schemas;
+    expect(CreateJob).toMatchObject({
+      discriminator: {
+        propertyName: 'kind',
+        mapping: {
+          txt2img: '#/components/schemas/CreateTxt2Img',
+          img2img: '#/components/schemas/CreateImg2Img',
+          depth: '#/components/schemas/CreateDepth',
+          inpaint: '#/components/schemas/CreateInpaint',
+          upscale: '#/components/schemas/CreateUpscale',
+        },
+      },
+      oneOf: ['Txt2Img', 'Img2Img', 'Depth', 'Inpaint', 'Upscale'].map((name) => ({
+        $ref: `#/components/schemas/Create${name}`,
+      })),
+    });
+    expect(JobList).toMatchObject({
+      properties: { jobs: { items: { $ref: '#/components/schemas/JobView' } } },
+    });
   });
 
   test('tells of every operation what it is for and how it fails', () => {

@@ -72,7 +72,38 @@ describe('a body that does not fit', () => {
       { sampler: 'lms' },
       { field: 'sampler', value: 'lms', message: 'one of: ddim, euler' },
     ],
-    ['an unknown kind', { kind: 'video' }, { field: 'kind', value: 'video', message: 'one of: txt2img' }],
+    [
+      'an unknown kind',
+      { kind: 'video' },
+      { field: 'kind', value: 'video', message: 'one of: txt2img, img2img, depth, inpaint, upscale' },
+    ],
+    ['no kind', { kind: undefined }, { field: 'kind', message: 'is required' }],
+    ['a kind that is no text', { kind: ['txt2img'] }, { field: 'kind', message: 'one of: txt2img' }],
+    ['a field of another kind', { strength: 0.5 }, { field: 'strength', message: 'not a known field' }],
+    [
+      'eta with the wrong sampler',
+      { eta: 0.5 },
+      { field: 'eta', value: 0.5, limit: 0, message: 'must be 0' },
+    ],
+    ['seed and seeds', { seed: 1, seeds: [1] }, { field: 'seeds', message: 'together with seed' }],
+    ['no seeds', { seeds: [] }, { field: 'seeds', limit: 1, message: 'at least 1 entries' }],
+    ['a seed that is none', { seeds: [1, -1] }, { field: 'seeds.1', value: -1, message: 'at least 0' }],
+    [
+      'nine seeds',
+      { seeds: [1, 2, 3, 4, 5, 6, 7, 8, 9] },
+      { field: 'seeds', limit: 8, message: 'at most 8' },
+    ],
+    ['fewer seeds than images', { seeds: [1], images: 2 }, { field: 'seeds', limit: 2, message: 'not 1' }],
+    [
+      'a second stage that is a number',
+      { upscale: 4 },
+      { field: 'upscale', value: 4, limit: ['boolean', 'object'], message: 'of type boolean or object' },
+    ],
+    [
+      'a fault in the second stage',
+      { upscale: { noise_level: 351 } },
+      { field: 'upscale.noise_level', value: 351, limit: 350, message: 'at most 350' },
+    ],
     ['an unknown field', { promt: 'x' }, { field: 'promt', message: 'not a known field' }],
     ['a read-only field', { state: 'succeeded' }, { field: 'state', message: 'not a known field' }],
     [
@@ -104,10 +135,86 @@ describe('a body that does not fit', () => {
     ]);
   });
 
+  test.each<
+    [string, Record<string, unknown>, { field: string; value?: unknown; limit?: unknown; message: string }]
+  >([
+    ['img2img without an image', { kind: 'img2img' }, { field: 'image', message: 'is required' }],
+    [
+      'an image that is a list',
+      { kind: 'img2img', image: [1] },
+      { field: 'image', limit: 'string', message: 'of type string' },
+    ],
+    [
+      'no strength at all',
+      { kind: 'img2img', image: 'x', strength: 0 },
+      { field: 'strength', value: 0, limit: 0, message: 'more than 0' },
+    ],
+    [
+      'more than all strength',
+      { kind: 'img2img', image: 'x', strength: 1.01 },
+      { field: 'strength', value: 1.01, limit: 1, message: 'at most 1' },
+    ],
+    [
+      'a strength that leaves no step',
+      { kind: 'img2img', image: 'x', strength: 0.09, steps: 10 },
+      { field: 'strength', value: 0.09, limit: 0.1, message: 'none of 10 steps' },
+    ],
+    [
+      'a depth map that is a number',
+      { kind: 'depth', image: 'x', depth_map: 1 },
+      { field: 'depth_map', value: 1, limit: ['string', 'null'], message: 'of type string or null' },
+    ],
+    [
+      'a wish for the depth map in words',
+      { kind: 'depth', image: 'x', return_depth_map: 'yes' },
+      { field: 'return_depth_map', value: 'yes', message: 'of type boolean' },
+    ],
+    ['inpaint without a mask', { kind: 'inpaint', image: 'x' }, { field: 'mask', message: 'is required' }],
+    [
+      'a mask of img2img',
+      { kind: 'img2img', image: 'x', mask: 'x' },
+      { field: 'mask', message: 'not a known field' },
+    ],
+    [
+      'a wide padding',
+      { kind: 'inpaint', image: 'x', mask: 'x', crop_padding: 257 },
+      { field: 'crop_padding', value: 257, limit: 256, message: 'at most 256' },
+    ],
+    [
+      'an overlay that is a number',
+      { kind: 'inpaint', image: 'x', mask: 'x', overlay: 1 },
+      { field: 'overlay', value: 1, message: 'of type boolean' },
+    ],
+    [
+      'a noise level that is no level',
+      { kind: 'upscale', image: 'x', noise_level: 0.5 },
+      { field: 'noise_level', value: 0.5, message: 'of type integer' },
+    ],
+    [
+      'a size for upscale',
+      { kind: 'upscale', image: 'x', width: 512 },
+      { field: 'width', message: 'not a known field' },
+    ],
+    [
+      'an image that is too large to stand in a request',
+      { kind: 'upscale', image: 'A'.repeat(LIMITS.inlineImageChars + 1) },
+      { field: 'image', limit: LIMITS.inlineImageChars, message: 'at most 16777280 characters' },
+    ],
+  ])('is refused by the fields of its own kind: %s', async (_what, request, fault) => {
+    const problem = problemOf(await api.post('/v1/jobs', { prompt: 'x', ...request }));
+    expect(problem).toMatchObject({ status: 400, code: 'invalid_request' });
+    expect(problem.errors).toEqual([
+      expect.objectContaining({ ...fault, message: expect.stringContaining(fault.message) }),
+    ]);
+  });
+
   test('is told all its faults at once, but no endless list', async () => {
     const two = problemOf(await api.post('/v1/jobs', { kind: 'txt2img', width: 1, steps: 0 }));
     expect(two.errors.map(({ field }) => field).toSorted()).toEqual(['prompt', 'steps', 'width', 'width']);
-    const many = Object.fromEntries(Array.from({ length: 15_000 }, (_, n) => [`k${n}`, n]));
+    const many = Object.fromEntries([
+      ['kind', 'txt2img'],
+      ...Array.from({ length: 15_000 }, (_, n) => [`k${n}`, n]),
+    ]);
     expect(problemOf(await api.post('/v1/jobs', many)).errors).toHaveLength(16);
   });
 
@@ -162,7 +269,9 @@ describe('a body that is not the JSON it should be', () => {
       'invalid_request',
     ],
     ['half an escaped pair', '{"kind":"txt2img","prompt":"\\ud83d"}', 400, 'invalid_request'],
-    ['a 10 MB prompt', JSON.stringify({ ...REQUEST, prompt: 'x'.repeat(1e7) }), 413, 'payload_too_large'],
+    ['a 10 MB prompt', JSON.stringify({ ...REQUEST, prompt: 'x'.repeat(1e7) }), 400, 'invalid_request'],
+    ['more than two images need', 'x'.repeat(LIMITS.submitBytes + 1), 413, 'payload_too_large'],
+    ['a million values', `[${'0,'.repeat(1e6)}0]`, 413, 'payload_too_large'],
   ])('is refused: %s', async (_what, body, status, code) => {
     expect(problemOf(await postRaw(body))).toMatchObject({ status, code });
   });
