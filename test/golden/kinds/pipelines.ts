@@ -6,18 +6,31 @@ import { ownSampler } from '../../../workers/render/diffusion/samplers/create-sa
 import { entriesOf, exists, firstExisting, readJson } from '../files.ts';
 import type { GoldenCase, GoldenRoot, Kind } from '../golden-case.ts';
 import { list, record, text, type Json } from '../json.ts';
-import { textToImage } from '../tasks/text-to-image.ts';
+import { depthToImage } from '../tasks/depth.ts';
+import { imageToImage } from '../tasks/image-to-image.ts';
+import { inpaint } from '../tasks/inpaint.ts';
+import { measureCase } from '../tasks/measure.ts';
+import { COMMON_KEYS } from '../tasks/parameters.ts';
 import type { Task } from '../tasks/task.ts';
+import { textToImage } from '../tasks/text-to-image.ts';
+import { upscale } from '../tasks/upscale.ts';
 
 /** Images in 0..1. */
 const TOLERANCE = 4e-3;
 const CASES = 'cases.json';
 /** The model's own sampler, as its schedule file names it. */
 const OWN = 'own';
-/** What every case has, besides the parameters of its task. */
-const COMMON_KEYS = ['scheduler', 'out'];
+/** What every case has, besides parameters. */
+const CASE_KEYS = ['scheduler', 'out'];
 
-const TASKS: Readonly<Record<string, Task>> = { txt2img: textToImage };
+const TASKS: Readonly<Record<string, Task>> = {
+  txt2img: textToImage,
+  img2img: imageToImage,
+  depth2img: depthToImage,
+  inpaint,
+  'inpaint-4ch': inpaint,
+  upscale,
+};
 
 /** `pipelines/<task>/cases.json`. */
 export const pipelines: Kind = {
@@ -87,9 +100,10 @@ function pipelineCase({ name, request, model, at }: CaseParts): GoldenCase {
   const unknown = unknownKey(task, request);
   if (unknown !== undefined) return { name, skip: `the parameter ${unknown} is not built` };
   const golden = { request, sampler, folder: at.folder, modelFolder: model.folder, tolerance: TOLERANCE };
-  return { name, tolerance: TOLERANCE, measure: () => task.measure(golden) };
+  return { name, tolerance: TOLERANCE, measure: () => measureCase(task, golden) };
 }
 
 function unknownKey(task: Task, request: Json): string | undefined {
-  return Object.keys(request).find((key) => !COMMON_KEYS.includes(key) && !task.keys.includes(key));
+  const known = [...CASE_KEYS, ...COMMON_KEYS, ...task.keys];
+  return Object.keys(request).find((key) => !known.includes(key));
 }

@@ -8,7 +8,7 @@ import { maxAbsError, readJson } from '../files.ts';
 import type { GoldenCase, Kind } from '../golden-case.ts';
 import { list, number, record, text, type Json } from '../json.ts';
 
-const FILTERS: readonly ResizeFilter[] = ['bilinear', 'bicubic', 'lanczos'];
+const FILTERS: readonly ResizeFilter[] = ['nearest', 'bilinear', 'bicubic', 'lanczos'];
 
 export const resizes: Kind = {
   matches: (entry) => entry === 'resize',

@@ -1,6 +1,7 @@
 /** What a whole-pipeline case is measured with. */
 import type { SamplerName } from '../../../src/contract/samplers.ts';
-import type { Measurement } from '../golden-case.ts';
+import type { LoadedModel } from '../../../workers/render/diffusion/loaded-model.ts';
+import type { SampleRequest } from '../../../workers/render/diffusion/sample-request.ts';
 import type { Json } from '../json.ts';
 
 export interface PipelineCase {
@@ -13,8 +14,8 @@ export interface PipelineCase {
 }
 
 export interface Task {
-  /** The parameters it follows; a case with any other is skipped. */
+  /** The parameters it follows, besides those of every task; a case with any other is skipped. */
   readonly keys: readonly string[];
-  /** Over all images of the case. */
-  readonly measure: (golden: PipelineCase) => Promise<Measurement>;
+  /** One per image of the case, in order. */
+  readonly requests: (golden: PipelineCase, model: LoadedModel) => Promise<SampleRequest[]>;
 }

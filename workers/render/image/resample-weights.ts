@@ -3,7 +3,7 @@
  * resized by Pillow, and a fixed seed should give the image that it gives elsewhere. The filter is stretched by the
  * shrink factor, so shrinking averages instead of skipping pixels.
  */
-export type ResizeFilter = 'bilinear' | 'bicubic' | 'lanczos';
+export type ResizeFilter = 'nearest' | 'bilinear' | 'bicubic' | 'lanczos';
 
 /** Weights are integers of this many fractional bits: 8 bits of pixel and 2 of headroom fill the other 10 of 32. */
 export const WEIGHT_BITS = 22;
@@ -25,7 +25,9 @@ interface Kernel {
   readonly at: (distance: number) => number;
 }
 
-const KERNELS: Readonly<Record<ResizeFilter, Kernel>> = {
+type Averaging = Exclude<ResizeFilter, 'nearest'>;
+
+const KERNELS: Readonly<Record<Averaging, Kernel>> = {
   bilinear: { support: 1, at: (x) => Math.max(1 - Math.abs(x), 0) },
   bicubic: { support: 2, at: cubic },
   lanczos: { support: 3, at: (x) => (x >= -3 && x < 3 ? sinc(x) * sinc(x / 3) : 0) },
@@ -48,6 +50,7 @@ function sinc(x: number): number {
 
 /** Both sizes are at least 1. */
 export function resampleTaps(input: number, output: number, filter: ResizeFilter): Taps {
+  if (filter === 'nearest') return nearestTaps(input, output);
   const kernel = KERNELS[filter];
   const scale = input / output;
   const stretch = Math.max(scale, 1);
@@ -74,6 +77,13 @@ export function resampleTaps(input: number, output: number, filter: ResizeFilter
     count[i] = taps;
   }
   return { first, count, weights, stride };
+}
+
+/** The one pixel under the centre of each output pixel, at full weight: nothing is averaged, even when shrinking. */
+function nearestTaps(input: number, output: number): Taps {
+  const first = Int32Array.from({ length: output }, (_, i) => Math.floor(((i + 0.5) * input) / output));
+  const ones = new Int32Array(output).fill(1);
+  return { first, count: ones, weights: ones.map(() => 2 ** WEIGHT_BITS), stride: 1 };
 }
 
 /** Rounded half away from zero. */
