@@ -9,8 +9,20 @@ import { MODEL, jobOf, problemOf, refOf, startApi, type TestApi } from './test-a
 let api: TestApi;
 let picture: string;
 let mask: string;
+/** Serves one picture to whoever asks, and counts. */
+let origin: string;
+let fetches = 0;
+const server = createServer((_request, response) => {
+  fetches += 1;
+  void png(64, 64, 'blue').then((body) => response.end(body));
+});
+
 beforeAll(async () => {
-  api = await startApi();
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const address = server.address();
+  if (typeof address !== 'object' || address === null) throw new Error('the server has no port');
+  origin = `http://127.0.0.1:${address.port}`;
+  api = await startApi({ config: { outbound: { allowHttp: true, allowedOrigins: new Set([origin]) } } });
   await api.parts.registry.offerModels([
     { ...MODEL, kinds: ['txt2img', 'img2img', 'inpaint'] },
     { ...MODEL, name: 'pocket-depth', kinds: ['depth'] },
@@ -20,7 +32,10 @@ beforeAll(async () => {
   picture = await dataUrl(203, 130, 'teal');
   mask = await dataUrl(203, 130, 'white');
 });
-afterAll(() => api.close());
+afterAll(async () => {
+  await api.close();
+  server.close();
+});
 
 async function png(width: number, height: number, background: string): Promise<Buffer> {
   return sharp({ create: { width, height, channels: 3, background } })
@@ -124,8 +139,8 @@ describe('a job is refused by name and limit', () => {
   test.each<[string, () => Promise<object>, object]>([
     [
       'an image too large to enlarge',
-      async () => ({ kind: 'upscale', image: await dataUrl(1_028, 16, 'red') }),
-      { field: 'image', value: '1028x16', limit: '16x16 to 1024x1024' },
+      async () => ({ kind: 'upscale', image: await dataUrl(1_028, 140, 'red') }),
+      { field: 'image', value: '1028x140', limit: '16x16 to 1024x1024' },
     ],
     [
       'a mask that does not lie on the image',
@@ -155,16 +170,7 @@ describe('a job is refused by name and limit', () => {
 
 describe('an image at an address', () => {
   test('is fetched once, however often the request is sent again with its key', async () => {
-    const body = await png(64, 64, 'blue');
-    let fetches = 0;
-    const server = createServer((_request, response) => {
-      fetches += 1;
-      response.setHeader('content-type', 'image/png').end(body);
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    const address = server.address();
-    if (typeof address !== 'object' || address === null) throw new Error('the server has no port');
-    const request = { kind: 'upscale', image: `http://127.0.0.1:${address.port}/a.png` };
+    const request = { kind: 'upscale', image: `${origin}/a.png` };
     const headers = { 'idempotency-key': 'fetched' };
 
     const first = await recordOf(request, headers);
@@ -173,6 +179,5 @@ describe('an image at an address', () => {
     const other = problemOf(await api.post('/v1/jobs', { ...request, prompt: 'y' }, headers));
     expect(other.code).toBe('idempotency_conflict');
     expect(fetches).toBe(1);
-    await new Promise((resolve) => server.close(resolve));
   });
 });
