@@ -40,19 +40,21 @@ function withMapping(referring: Json, { discriminator, oneOf }: Json): Json {
   const references = referring['oneOf'];
   if (!Array.isArray(oneOf) || !Array.isArray(references)) return referring;
   const property = discriminator['propertyName'];
-  const mapping = oneOf.flatMap((shape: unknown, n): [unknown, unknown][] => {
+  const mapping: Record<string, unknown> = {};
+  for (const [n, shape] of oneOf.entries()) {
     const reference: unknown = references[n];
-    return isObject(reference) ? [[tagOf(shape, property), reference['$ref']]] : [];
-  });
-  return { ...referring, discriminator: { ...discriminator, mapping: Object.fromEntries(mapping) } };
+    if (isObject(reference)) mapping[tagOf(shape, property)] = reference['$ref'];
+  }
+  return { ...referring, discriminator: { ...discriminator, mapping } };
 }
 
 /** The one value that a shape allows for the property. */
-function tagOf(shape: unknown, property: string): unknown {
+function tagOf(shape: unknown, property: string): string {
   const properties = isObject(shape) ? shape['properties'] : undefined;
   const tag = isObject(properties) ? properties[property] : undefined;
   const values = isObject(tag) ? tag['enum'] : undefined;
-  return Array.isArray(values) ? values[0] : undefined;
+  if (!Array.isArray(values) || values.length !== 1) throw new Error(`a shape must allow one ${property}`);
+  return String(values[0]);
 }
 
 function isObject(value: unknown): value is Json {

@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { JobRecord } from '../../src/domain/job.ts';
 import { inputKey } from '../../src/storage/object-keys.ts';
-import { MODEL, jobOf, problemOf, refOf, startApi, type TestApi } from './test-api.ts';
+import { MODEL, PlayedWorker, jobOf, listOf, problemOf, refOf, startApi, type TestApi } from './test-api.ts';
 
 let api: TestApi;
 let picture: string;
@@ -37,7 +37,7 @@ afterAll(async () => {
   server.close();
 });
 
-async function png(width: number, height: number, background: string): Promise<Buffer> {
+function png(width: number, height: number, background: string): Promise<Buffer> {
   return sharp({ create: { width, height, channels: 3, background } })
     .png()
     .toBuffer();
@@ -135,6 +135,39 @@ describe('a job of every kind', () => {
   });
 });
 
+describe('a depth map', () => {
+  test('is given back to the job that asked for it, by a signed link of its own', async () => {
+    const request = { kind: 'depth', prompt: 'x', image: picture, return_depth_map: true };
+    const { id, depth_map: none } = jobOf(await api.post('/v1/jobs', request));
+    expect(none).toBeNull();
+    await new PlayedWorker(api.parts).succeed(id, Buffer.from('a map'));
+    const { depth_map: map, images } = jobOf(await api.send(`/v1/jobs/${id}`));
+    expect(map).toMatchObject({ width: 200, height: 128, bytes: 5, content_type: 'image/png' });
+
+    const { pathname, search } = new URL(map?.url ?? '');
+    const answer = await api.send(`${pathname}${search}`);
+    expect([answer.status, answer.text]).toEqual([200, 'a map']);
+    expect(answer.headers.get('content-disposition')).toBe(`inline; filename="${id}-depth-map.png"`);
+    const ofImage = new URL(images[0]?.url ?? '');
+    expect((await api.send(`${pathname}${ofImage.search}`)).status).toBe(403);
+  });
+
+  test('is not there when nobody asked for it', async () => {
+    const { id } = jobOf(await api.post('/v1/jobs', { kind: 'depth', prompt: 'x', image: picture }));
+    await new PlayedWorker(api.parts).succeed(id, Buffer.from('an image'));
+    expect(jobOf(await api.send(`/v1/jobs/${id}`)).depth_map).toBeNull();
+  });
+});
+
+describe('a list of jobs', () => {
+  test('can be of one kind', async () => {
+    const { id } = jobOf(await api.post('/v1/jobs', { kind: 'inpaint', prompt: 'x', image: picture, mask }));
+    const { jobs } = listOf(await api.send('/v1/jobs?kind=inpaint&limit=200'));
+    expect(jobs.map((job) => job.id)).toContain(id);
+    expect(new Set(jobs.map(({ request }) => request.kind))).toEqual(new Set(['inpaint']));
+  });
+});
+
 describe('a job is refused by name and limit', () => {
   test.each<[string, () => Promise<object>, object]>([
     [
@@ -165,6 +198,30 @@ describe('a job is refused by name and limit', () => {
       code: 'unknown_model',
       errors: [{ field: 'model', value: 'pocket-base', limit: ['pocket-depth'] }],
     });
+  });
+});
+
+test('a model that every worker refuses is refused at once, with the reason', async () => {
+  await api.parts.registry.announce({
+    id: 'w1',
+    host: 'box',
+    pid: 7,
+    device: 'cpu',
+    state: 'ready',
+    engine: 'ready',
+    models: [{ name: 'broken', state: 'refused', reason: 'unet/config.json is missing' }],
+    runningSamples: 0,
+    slots: 8,
+    stepMs: null,
+    startedAt: 0,
+    seenAt: 0,
+  });
+  const problem = problemOf(await api.post('/v1/jobs', { kind: 'txt2img', prompt: 'x', model: 'broken' }));
+  expect(problem).toMatchObject({
+    status: 422,
+    code: 'model_unusable',
+    detail: 'Every worker refuses broken: unet/config.json is missing',
+    errors: [{ field: 'model', value: 'broken' }],
   });
 });
 

@@ -21,7 +21,7 @@ import { Keys } from '../../src/queue/keys.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
-import { imageKey } from '../../src/storage/object-keys.ts';
+import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
 export const MODEL: OfferedModel = {
@@ -142,29 +142,33 @@ export class PlayedWorker {
     return outcome.fence;
   }
 
-  /** Stores bytes as every image of the job and commits; the bytes need not be an image for the API. */
+  /** Stores bytes as everything the job asked for and commits; the bytes need not be an image for the API. */
   async succeed(id: string, bytes: Uint8Array): Promise<RenderedImage[]> {
     const ref = refOf(id);
     const fence = await this.claim(id);
     const record = await this.#parts.records.read(ref);
     if (record === undefined) throw new Error(`job ${id} has no record`);
     const { params } = record;
-    const images = params.seeds.map((seed, n) => ({
-      n,
-      key: imageKey(ref, { fence, n, format: params.output.format }),
-      seed,
+    const file = {
       width: params.width,
       height: params.height,
       bytes: bytes.length,
       sha256: createHash('sha256').update(bytes).digest('hex'),
+    };
+    const images = params.seeds.map((seed, n) => ({
+      n,
+      key: imageKey(ref, { fence, n, format: params.output.format }),
+      seed,
+      ...file,
       contentType: `image/${params.output.format}`,
     }));
-    for (const image of images) await this.#parts.store.put(image.key, bytes, image.contentType);
-    const outcome = await this.#parts.records.commit(ref, fence, {
-      images,
-      averageBatch: 2.5,
-      depthMap: null,
-    });
+    const isMapAsked = params.kind === 'depth' && params.returnDepthMap;
+    const map = { n: 0, key: depthMapKey(ref, fence), seed: 0, ...file, contentType: 'image/png' };
+    const depthMap = isMapAsked ? map : null;
+    for (const { key, contentType } of isMapAsked ? [...images, map] : images) {
+      await this.#parts.store.put(key, bytes, contentType);
+    }
+    const outcome = await this.#parts.records.commit(ref, fence, { images, averageBatch: 2.5, depthMap });
     if (outcome !== 'committed') throw new Error(`commit of ${id} is ${outcome}`);
     return images;
   }

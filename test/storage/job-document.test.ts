@@ -27,6 +27,22 @@ function document(value: unknown): Uint8Array {
 }
 
 describe('a job document', () => {
+  it('of an older Kiln reads as that of a job without what was added since', () => {
+    const { eta: _eta, upscale: _upscale, ...params } = someParams();
+    const { depthMap: _depthMap, ...result } = someResult(ref, 2);
+    const read = parseJobDocument(document({ schema: 1, record: { ...record, params, result } }));
+    expect(read).toEqual({ ...record, params: someParams(), result: someResult(ref, 2) });
+  });
+
+  it.each([
+    [{ kind: 'video' }, 'at /kind: must be one of txt2img'],
+    [{ kind: 'img2img' }, 'damaged at'],
+    [{ steps: 'many' }, 'at /steps'],
+  ])('with parameters that no job has is damage, and named: %j', (change, message) => {
+    const params = { ...record.params, ...change };
+    expect(() => parseJobDocument(document({ schema: 1, record: { ...record, params } }))).toThrow(message);
+  });
+
   it('reads back as the record it was made of', () => {
     expect(parseJobDocument(jobDocument(record))).toEqual(record);
     const failed = {
