@@ -38,12 +38,12 @@ export function guardedConnector(policy: OutboundPolicy, resolve: ResolveName): 
       return;
     }
     guarded(options, (...outcome) => {
-      const [, socket] = outcome;
-      if (socket === null || isPublicAddress(socket.remoteAddress ?? '')) {
+      // The socket is told by the absence of an error: with one undici leaves it out, whatever its types say.
+      if (outcome[0] !== null || isPublicAddress(outcome[1].remoteAddress ?? '')) {
         callback(...outcome);
         return;
       }
-      socket.destroy();
+      outcome[1].destroy();
       callback(notPublic(), null);
     });
   };
