@@ -27,23 +27,29 @@ const ROWS_PER_SAMPLE = 2;
 /** The rest is for weights that are still to load, the VAE's decoder and everything else on the machine. */
 const SHARE_OF_FREE_MEMORY = 0.5;
 
-export interface BatchMemory {
+export interface SampleShape {
   readonly device: Device;
-  /** Free memory of the device, with the model's weights already loaded. */
-  readonly freeBytes: number;
   /** `block_out_channels[0]` of the UNet's config. */
   readonly channels: number;
   readonly latentHeight: number;
   readonly latentWidth: number;
 }
 
+export interface BatchMemory extends SampleShape {
+  /** Free memory of the device, with the model's weights already loaded. */
+  readonly freeBytes: number;
+}
+
+/** What one sample takes during a UNet call, beyond the weights. */
+export function sampleBytes({ device, channels, latentHeight, latentWidth }: SampleShape): number {
+  const { mapsPerRow, bytesPerValue } = COST[device];
+  return ROWS_PER_SAMPLE * mapsPerRow * channels * latentHeight * latentWidth * bytesPerValue;
+}
+
 /** Samples, 1 or more: a sample that does not fit alone fails with a clear reason when it runs. */
 export function defaultMaxBatchSize(memory: BatchMemory): number {
-  const { mapsPerRow, bytesPerValue, cap } = COST[memory.device];
-  const mapBytes = memory.channels * memory.latentHeight * memory.latentWidth * bytesPerValue;
-  const sampleBytes = ROWS_PER_SAMPLE * mapsPerRow * mapBytes;
-  const fitting = Math.floor((memory.freeBytes * SHARE_OF_FREE_MEMORY) / sampleBytes);
-  return Math.max(1, Math.min(cap, fitting));
+  const fitting = Math.floor((memory.freeBytes * SHARE_OF_FREE_MEMORY) / sampleBytes(memory));
+  return Math.max(1, Math.min(COST[memory.device].cap, fitting));
 }
 
 /** The most samples that one call of a device is given by default, whatever its memory. */

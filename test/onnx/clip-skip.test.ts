@@ -15,7 +15,7 @@ const CPU: SessionOptions = { device: { kind: 'cpu' }, profile: 'lean', threads:
 
 /** The text encoder as if it had been published with that many layers, its last ones missing. */
 async function shortEncoder(layers: number, ids: Int32Array): Promise<Float32Array> {
-  const files = await readComponentFiles(POCKET, 'text_encoder');
+  const files = await readComponentFiles(join(POCKET, 'text_encoder'), 'text_encoder');
   const { config, match } = planComponent(TEXT_ENCODER, files);
   const graph = clipTextGraph({ ...config, layers });
   const { path } = files.weights;

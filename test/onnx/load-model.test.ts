@@ -22,7 +22,7 @@ describe('the pocket model', () => {
       crossAttentionDim: 96,
       baseChannels: 64,
     });
-    expect(model.textEncoderDigest).toBe((await readModelFolder(POCKET)).componentDigests.text_encoder);
+    expect(model.textEncoderDigest).toBe((await readModelFolder(POCKET)).components.text_encoder.digest);
     const hiddenStates = await model.encodeText(model.tokenize('a red circle'), 0);
     expect(hiddenStates).toHaveLength(77 * 96);
     const noise = await model.predictNoise({

@@ -1,8 +1,10 @@
 import { cp, mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { findModels, readModelFolder } from '../../workers/render/onnx/model-folder.ts';
+import type { JobKind } from '../../src/domain/job.ts';
+import { findModels, listComponents, readModelFolder } from '../../workers/render/onnx/model-folder.ts';
 import { verifyModelFolder } from '../../workers/render/onnx/verify-model.ts';
+import { writeTinyModel, type TinyKind } from '../support/tiny-models.ts';
 import { writeRandomComponent, writeRandomModel } from '../support/random-model.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -19,22 +21,75 @@ describe('a published folder', () => {
     const folder = await readModelFolder(await randomModel());
     expect(folder).toMatchObject({
       name: 'some-model',
-      kinds: ['txt2img'],
+      kinds: ['txt2img', 'img2img', 'inpaint'],
       defaultWidth: 16,
       defaultHeight: 16,
     });
     expect(folder.bytes).toBe(
-      Object.values(folder.components).reduce((sum, { weights }) => sum + weights.bytes, 0),
+      listComponents(folder.components).reduce((sum, { weights }) => sum + weights.bytes, 0),
     );
   });
 
-  test('does no text-to-image when it is another pipeline, or its UNet wants more channels', async () => {
+  test.each<[TinyKind, JobKind[], number]>([
+    ['base', ['txt2img', 'img2img', 'inpaint'], 64],
+    ['inpaint', ['inpaint'], 64],
+    ['depth', ['depth'], 64],
+    ['upscale', ['upscale'], 32],
+  ])('of the architecture "%s" does %j', async (kind, kinds, side) => {
+    const path = await temporaryFolder();
+    await writeTinyModel(path, kind);
+    expect(await readModelFolder(path)).toMatchObject({
+      kinds,
+      defaultWidth: side,
+      defaultHeight: side,
+      maxNoiseLevel: kind === 'upscale' ? 350 : null,
+    });
+    expect(await verifyModelFolder(path)).toMatchObject({ kinds, isSound: true });
+  });
+
+  test.each([
+    [
+      '{"_class_name":"StableDiffusionXLPipeline"}',
+      {},
+      /model_index\.json: "_class_name": StableDiffusionXLPipeline is not a pipeline that Kiln knows: Stable/,
+    ],
+    [
+      '{"_class_name":"StableDiffusionPipeline"}',
+      { in_channels: 8 },
+      /unet\/config\.json: "in_channels": 8: a StableDiffusionPipeline has a UNet of 4 or 9 channels/,
+    ],
+    [
+      '{"_class_name":"StableDiffusionPipeline"}',
+      { num_class_embeds: 10 },
+      /"num_class_embeds": 10: only the UNets of upscalers have class embeddings/,
+    ],
+    [
+      '{"_class_name":"StableDiffusionUpscalePipeline"}',
+      { in_channels: 7, num_class_embeds: 300 },
+      /"num_class_embeds": 300: an upscaler needs one for each noise level, 0 to 350/,
+    ],
+    [
+      '{"_class_name":"StableDiffusionUpscalePipeline","max_noise_level":-1}',
+      { in_channels: 7 },
+      /"max_noise_level": -1 must be a whole number of at least 0/,
+    ],
+  ])('that says %s, with a UNet of %j, is refused with the reason', async (index, unet, message) => {
     const path = await randomModel();
-    await writeRandomComponent(path, 'unet', { in_channels: 9 });
-    expect((await readModelFolder(path)).kinds).toEqual([]);
-    await writeRandomComponent(path, 'unet');
-    await writeFile(join(path, 'model_index.json'), '{"_class_name":"StableDiffusionInpaintPipeline"}');
-    expect((await readModelFolder(path)).kinds).toEqual([]);
+    await writeRandomComponent(path, 'unet', unet);
+    await writeFile(join(path, 'model_index.json'), index);
+    await expect(readModelFolder(path)).rejects.toThrow(message);
+    const { isSound, parts } = await verifyModelFolder(path);
+    expect(isSound).toBe(false);
+    expect(parts[0]).toEqual({ name: 'model_index.json', problems: [expect.stringMatching(message)] });
+  });
+
+  test('of a model that does depth needs its depth estimator', async () => {
+    const path = await temporaryFolder();
+    await writeTinyModel(path, 'depth');
+    await rm(join(path, 'depth_estimator'), { recursive: true });
+    await expect(readModelFolder(path)).rejects.toThrow(
+      /depth_estimator\/config\.json: there is no such file/,
+    );
   });
 
   test('offers the wanted variant of a component, else the plain file, else the half-precision one', async () => {
@@ -106,15 +161,15 @@ describe('the digest', () => {
     const before = await readModelFolder(path);
     await writeRandomComponent(path, 'vae', {}, { seed: 2 });
     const reweighted = await readModelFolder(path);
-    expect(reweighted.componentDigests.vae).not.toBe(before.componentDigests.vae);
-    expect(reweighted.componentDigests.unet).toBe(before.componentDigests.unet);
+    expect(reweighted.components.vae.digest).not.toBe(before.components.vae.digest);
+    expect(reweighted.components.unet.digest).toBe(before.components.unet.digest);
     expect(reweighted.digest).not.toBe(before.digest);
     await writeRandomComponent(path, 'text_encoder', { hidden_act: 'quick_gelu' });
     const reconfigured = await readModelFolder(path);
-    expect(reconfigured.componentDigests.text_encoder).not.toBe(before.componentDigests.text_encoder);
+    expect(reconfigured.components.text_encoder.digest).not.toBe(before.components.text_encoder.digest);
     await writeFile(join(path, 'tokenizer', 'special_tokens_map.json'), '{"pad_token":"!"}');
     const retokenized = await readModelFolder(path);
-    expect(retokenized.componentDigests).toEqual(reconfigured.componentDigests);
+    expect(listComponents(retokenized.components)).toEqual(listComponents(reconfigured.components));
     expect(retokenized.digest).not.toBe(reconfigured.digest);
   });
 });

@@ -59,7 +59,10 @@ interface OpenUnet {
 }
 
 async function openUnet({ folder, profile, threads }: Setting): Promise<OpenUnet> {
-  const { files, config, graphs, match } = planComponent(UNET, await readComponentFiles(folder, 'unet'));
+  const { files, config, graphs, match } = planComponent(
+    UNET,
+    await readComponentFiles(join(folder, 'unet'), 'unet'),
+  );
   const session = await createSession(
     {
       name: folder,

@@ -10,10 +10,10 @@ const WEIGHT_STEMS = {
   text_encoder: 'model',
   unet: 'diffusion_pytorch_model',
   vae: 'diffusion_pytorch_model',
+  depth_estimator: 'model',
 } as const;
 
 export type ComponentName = keyof typeof WEIGHT_STEMS;
-export const COMPONENT_NAMES: readonly ComponentName[] = ['text_encoder', 'unet', 'vae'];
 
 export interface ComponentFiles {
   readonly name: ComponentName;
@@ -24,16 +24,16 @@ export interface ComponentFiles {
 }
 
 /**
+ * @param folder that holds the component's config.json
  * @param variant of the weights, as in `model.<variant>.safetensors`; each component falls back to the plain file,
  *   because few repositories publish every variant of every component
  * @throws ModelError
  */
 export async function readComponentFiles(
-  modelFolder: string,
+  folder: string,
   name: ComponentName,
   variant?: string,
 ): Promise<ComponentFiles> {
-  const folder = join(modelFolder, name);
   const configPath = join(folder, 'config.json');
   const config = await readJson(configPath);
   const weights = await openSafetensors(await findWeights(folder, WEIGHT_STEMS[name], variant));

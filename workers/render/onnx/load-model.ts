@@ -1,112 +1,180 @@
 /** A published model folder -> what the denoising loop runs on. Needs nothing but the published files. */
-import { dirname } from 'node:path';
-import type { LoadedModel } from '../diffusion/loaded-model.ts';
-import { ClipTokenizer } from '../diffusion/tokenizer.ts';
-import type { Graph } from './graph.ts';
+import { sampleBytes } from '../../../src/domain/batch-limits.ts';
+import type { DepthEstimator, LoadedModel } from '../diffusion/loaded-model.ts';
+import type { ClipTokenizer } from '../diffusion/tokenizer.ts';
+import { ComponentPool } from './component-pool.ts';
+import type { Held } from './component-pool.ts';
 import { readModelFolder } from './model-folder.ts';
-import type { ModelFolderOptions } from './model-folder.ts';
-import { planModel, readNoiseSchedule } from './model-plan.ts';
+import type { Component, ModelFolder, ModelFolderOptions } from './model-folder.ts';
+import { planModel } from './model-plan.ts';
 import type { ModelPlan } from './model-plan.ts';
 import type { Plan } from './networks.ts';
 import { noisePredictor } from './noise-predictor.ts';
-import { createSession } from './session.ts';
-import type { Session, SessionOptions } from './session.ts';
-import { bindWeights } from './weights.ts';
+import type { SessionOptions } from './session.ts';
 
-/**
- * Mapping weights in place pays off when there are many. Below this a private copy is nothing, and the profile
- * `fast` takes a third off a small network's steps.
- */
-const ALWAYS_FAST_BYTES = 64 * 1024 * 1024;
+/** The upscaler's pipeline sets it whatever the VAE's config says; older configs do not state it at all. */
+const UPSCALER_SCALING_FACTOR = 0.08333;
 
 export type LoadOptions = SessionOptions & ModelFolderOptions;
 
+/** A model whose parts are spoken for, but not in memory yet unless another model has them there. */
+export interface PreparedModel {
+  /** Of all its weights, shared or not. */
+  readonly memoryBytes: number;
+  /** That one sample at its default size takes beyond the weights. */
+  readonly workBytes: number;
+  /** @throws ModelError naming the missing device, or the weights that the runtime refuses */
+  open(): Promise<LoadedModel>;
+  /** Gives the parts back; also those of a model that was opened. */
+  release(): Promise<void>;
+}
+
 /**
- * Checks everything, then opens one session per network.
+ * Checks everything, then opens the sessions that every job needs.
  * @param dir a folder with a model_index.json
  * @throws ModelError naming the file, tensor or key, or the missing device; nothing stays loaded then
  */
 export async function loadModel(dir: string, options: LoadOptions): Promise<LoadedModel> {
+  const prepared = await prepareModel(dir, new ComponentPool(options), options);
+  try {
+    return await prepared.open();
+  } catch (error) {
+    await prepared.release();
+    throw error;
+  }
+}
+
+/** @throws ModelError naming the file, tensor or key; then nothing is spoken for */
+export async function prepareModel(
+  dir: string,
+  pool: ComponentPool,
+  options: LoadOptions,
+): Promise<PreparedModel> {
   const folder = await readModelFolder(dir, options);
-  const tokenizer = await ClipTokenizer.fromFolder(folder.tokenizerFolder);
-  const plan = planModel(folder, tokenizer);
-  const { textEncoder, unet, vae } = plan;
-  const noiseSchedule = await readNoiseSchedule(folder.noiseSchedulePath);
-  const profile = folder.bytes <= ALWAYS_FAST_BYTES ? 'fast' : options.profile;
-  const sessions = await openSessions(plan, { ...options, profile });
-  const { latentChannels, latentScale, scalingFactor } = vae.config;
+  const { tokenizer, release: releaseTokenizer } = await pool.takeTokenizer(folder.files.tokenizer);
+  const taken: Pick<Held<string>, 'release'>[] = [];
+  const release = async (): Promise<void> => {
+    releaseTokenizer();
+    for (const part of taken) await part.release();
+  };
+  try {
+    const plan = await planModel(folder, tokenizer);
+    const parts = await takeParts({ folder, plan, pool, taken });
+    const { config } = plan.unet;
+    return {
+      memoryBytes: folder.memoryBytes,
+      workBytes: sampleBytes({
+        device: options.device.kind,
+        channels: config.down[0]!.channels,
+        latentHeight: config.sampleSize,
+        latentWidth: config.sampleSize,
+      }),
+      open: () => open({ folder, plan, parts, tokenizer, device: options.device.kind, release }),
+      release,
+    };
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+interface Parts {
+  readonly textEncoder: Held<'encoder'>;
+  readonly unet: Held<'unet'>;
+  readonly vae: Held<'decoder' | 'encoder'>;
+  readonly depthEstimator: Held<'estimator'> | null;
+}
+
+interface Taking {
+  readonly folder: ModelFolder;
+  readonly plan: ModelPlan;
+  readonly pool: ComponentPool;
+  /** Grows with each part, so that they can be given back when a later one fails. */
+  readonly taken: Pick<Held<string>, 'release'>[];
+}
+
+async function takeParts({ folder, plan, pool, taken }: Taking): Promise<Parts> {
+  const take = async <C, N extends string>(component: Component, its: Plan<C, N>): Promise<Held<N>> => {
+    const held = await pool.take(component, its);
+    taken.push(held);
+    return held;
+  };
+  const { text_encoder, unet, vae, depth_estimator } = folder.components;
+  return {
+    textEncoder: await take(text_encoder, plan.textEncoder),
+    unet: await take(unet, plan.unet),
+    vae: await take(vae, plan.vae),
+    depthEstimator:
+      depth_estimator && plan.depthEstimator ? await take(depth_estimator, plan.depthEstimator) : null,
+  };
+}
+
+interface Opening {
+  readonly folder: ModelFolder;
+  readonly plan: ModelPlan;
+  readonly parts: Parts;
+  readonly tokenizer: ClipTokenizer;
+  readonly device: 'cpu' | 'cuda';
+  readonly release: () => Promise<void>;
+}
+
+async function open({ folder, plan, parts, tokenizer, device, release }: Opening): Promise<LoadedModel> {
+  const { textEncoder, unet, vae, settings } = plan;
+  const { latentChannels, latentScale, imageChannels } = vae.config;
+  const scalingFactor = folder.kinds.includes('upscale') ? UPSCALER_SCALING_FACTOR : vae.config.scalingFactor;
+  const encoder = await parts.textEncoder.session('encoder');
+  const decoder = await parts.vae.session('decoder');
   return {
     name: folder.name,
     kinds: folder.kinds,
-    vaeDigest: folder.componentDigests.vae,
-    scalingFactor,
-    depth: null,
-    lowResSchedule: null,
-    maxNoiseLevel: null,
-    textEncoderDigest: folder.componentDigests.text_encoder,
+    textEncoderDigest: parts.textEncoder.key,
     textEncoderLayers: textEncoder.config.layers,
+    vaeDigest: parts.vae.key,
     inChannels: unet.config.inChannels,
     latentChannels,
     latentScale,
+    scalingFactor,
     crossAttentionDim: unet.config.crossAttentionDim,
     baseChannels: unet.config.down[0]!.channels,
-    noiseSchedule,
+    noiseSchedule: settings.noiseSchedule,
+    depth: depthEstimator(parts, plan),
+    lowResSchedule: settings.lowResSchedule,
+    maxNoiseLevel: folder.maxNoiseLevel,
     tokenize: (text) => tokenizer.encode(text),
     encodeText: (ids, clipSkip) =>
-      sessions.textEncoder.run({
+      encoder.run({
         input_ids: { data: ids, dims: [1, textEncoder.config.positions] },
         clip_skip: { data: Int32Array.of(clipSkip), dims: [] },
       }),
-    predictNoise: noisePredictor(sessions.unet, {
+    predictNoise: noisePredictor(await parts.unet.session('unet'), {
       ...unet.config,
       positions: textEncoder.config.positions,
-      rowByRow: options.device.kind === 'cpu' && profile === 'lean',
+      rowByRow: device === 'cpu' && parts.unet.profile === 'lean',
     }),
     decode: (latents, height, width) =>
-      sessions.decoder.run({
+      decoder.run({
         latent_sample: {
           data: latents.map((value) => value / scalingFactor),
           dims: [1, latentChannels, height, width],
         },
       }),
-    encode: (pixels, height, width) =>
-      sessions.encoder.run({
-        sample: { data: pixels, dims: [1, vae.config.imageChannels, height, width] },
-      }),
-    release: () => releaseAll(Object.values(sessions)),
+    encode: async (pixels, height, width) => {
+      const session = await parts.vae.session('encoder');
+      return session.run({ sample: { data: pixels, dims: [1, imageChannels, height, width] } });
+    },
+    release,
   };
 }
 
-interface Sessions {
-  readonly textEncoder: Session;
-  readonly unet: Session;
-  readonly decoder: Session;
-  readonly encoder: Session;
-}
-
-async function openSessions(plan: ModelPlan, options: SessionOptions): Promise<Sessions> {
-  const opened: Session[] = [];
-  const openOne = async <C, N extends string>(component: Plan<C, N>, graph: Graph): Promise<Session> => {
-    const { weights } = component.files;
-    const bytes = bindWeights(graph, weights, component.match.found);
-    const model = { name: weights.path, bytes, weightsFolder: dirname(weights.path) };
-    const session = await createSession(model, options);
-    opened.push(session);
-    return session;
+function depthEstimator(parts: Parts, { depthEstimator: plan, settings }: ModelPlan): DepthEstimator | null {
+  const { depthEstimator: held } = parts;
+  if (held === null || plan === null || settings.depthProcessor === null) return null;
+  const { imageChannels, side } = plan.config;
+  return {
+    ...settings.depthProcessor,
+    estimate: async (pixels) => {
+      const session = await held.session('estimator');
+      return session.run({ pixel_values: { data: pixels, dims: [1, imageChannels, side, side] } });
+    },
   };
-  try {
-    return {
-      textEncoder: await openOne(plan.textEncoder, plan.textEncoder.graphs.encoder),
-      unet: await openOne(plan.unet, plan.unet.graphs.unet),
-      decoder: await openOne(plan.vae, plan.vae.graphs.decoder),
-      encoder: await openOne(plan.vae, plan.vae.graphs.encoder),
-    };
-  } catch (error) {
-    await releaseAll(opened);
-    throw error;
-  }
-}
-
-async function releaseAll(sessions: readonly Session[]): Promise<void> {
-  for (const session of sessions) await session.release();
 }

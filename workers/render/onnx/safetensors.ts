@@ -1,5 +1,6 @@
 /** Reading safetensors files: the header for sessions (which map the data themselves), single tensors for tests. */
 import { open, realpath } from 'node:fs/promises';
+import type { BigIntStats } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { ModelError } from './errors.ts';
 import { halfToFloat } from './half.ts';
@@ -10,6 +11,8 @@ export interface SafetensorsFile {
   /** Free of symlinks: the hub's cache links into a blob folder, and ONNX Runtime refuses paths that leave theirs. */
   readonly path: string;
   readonly bytes: number;
+  /** Of the file behind the path: changes when it is replaced or written to. */
+  readonly identity: string;
   readonly tensors: ReadonlyMap<string, TensorEntry>;
 }
 
@@ -35,9 +38,9 @@ export async function openSafetensors(path: string): Promise<SafetensorsFile> {
 }
 
 async function readHeader(handle: FileHandle, path: string): Promise<SafetensorsFile> {
-  const stat = await handle.stat();
+  const stat = await handle.stat({ bigint: true });
   if (!stat.isFile()) throw new ModelError(`${path}: is not a regular file`);
-  const bytes = stat.size;
+  const bytes = Number(stat.size);
   if (bytes < LENGTH_PREFIX_BYTES)
     throw new ModelError(`${path}: has ${bytes} bytes, too few for a safetensors file`);
   const prefix = await readExactly(handle, { offset: 0, length: LENGTH_PREFIX_BYTES });
@@ -57,7 +60,12 @@ async function readHeader(handle: FileHandle, path: string): Promise<Safetensors
       `${path}: claims a header of ${length} bytes but has ${bytes} in all: the file is truncated`,
     );
   const json = await readExactly(handle, { offset: LENGTH_PREFIX_BYTES, length });
-  return { path, bytes, tensors: parseHeader(json, dataBytes, path) };
+  return { path, bytes, identity: identityOf(stat), tensors: parseHeader(json, dataBytes, path) };
+}
+
+/** Device and inode tell files apart, size and times their states. */
+export function identityOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].join(':');
 }
 
 /** The tensor's values as float32, row-major. F32 and F16 only. */

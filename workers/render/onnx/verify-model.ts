@@ -1,24 +1,30 @@
 /** Everything that is wrong with a model folder, part by part, without loading it. */
-import { basename, join, resolve } from 'node:path';
+import { basename, join, relative, resolve } from 'node:path';
+import type { JobKind } from '../../../src/domain/job.ts';
 import { ClipTokenizer } from '../diffusion/tokenizer.ts';
-import { readComponentFiles } from './component-files.ts';
+import { exists, readComponentFiles } from './component-files.ts';
 import type { ComponentName } from './component-files.ts';
 import { messageOf } from './errors.ts';
-import { INDEX_FILE, NOISE_SCHEDULE_FILE, readClassName, TOKENIZER_FOLDER } from './model-folder.ts';
+import { filesOf } from './model-folder.ts';
 import type { ModelFolderOptions } from './model-folder.ts';
-import { misfits, readNoiseSchedule } from './model-plan.ts';
-import { planComponent, TEXT_ENCODER, UNET, VAE } from './networks.ts';
+import { LAYOUT_FILE, publishedLayout, readLayout } from './model-layout.ts';
+import type { ModelLayout } from './model-layout.ts';
+import { misfits, readDepthProcessor, readNoiseSchedule } from './model-plan.ts';
+import { DEPTH_ESTIMATOR, planComponent, TEXT_ENCODER, UNET, VAE } from './networks.ts';
 import type { Network, Plan } from './networks.ts';
+import { INDEX_FILE, kindsOf, readIndex } from './pipeline.ts';
 
 export interface ModelReport {
   readonly name: string;
   readonly path: string;
+  /** Kinds of job it can do; none where its pipeline is not understood. */
+  readonly kinds: readonly JobKind[];
   readonly isSound: boolean;
   readonly parts: readonly PartReport[];
 }
 
 export interface PartReport {
-  /** Path within the model; `fit` stands for the parts' sizes fitting together. */
+  /** Path, seen from the model; `fit` stands for the parts' sizes fitting together. */
   readonly name: string;
   /** Absent where the part has no weights, or none that could be read. */
   readonly weights?: { readonly path: string; readonly bytes: number; readonly tensors: number };
@@ -29,50 +35,94 @@ export interface PartReport {
 /** Rejects for nothing that is wrong with the model: each fault is a problem of its part. */
 export async function verifyModelFolder(dir: string, options: ModelFolderOptions = {}): Promise<ModelReport> {
   const path = resolve(dir);
-  const plan = <C, N extends string>(
-    name: ComponentName,
-    network: Network<C, N>,
-  ): Promise<Attempt<Plan<C, N>>> =>
-    attempt(async () => planComponent(network, await readComponentFiles(path, name, options.variant)));
-  const index = await attempt(() => readClassName(path));
-  const schedule = await attempt(() => readNoiseSchedule(join(path, NOISE_SCHEDULE_FILE)));
-  const tokenizer = await attempt(() => ClipTokenizer.fromFolder(join(path, TOKENIZER_FOLDER)));
-  const textEncoder = await plan('text_encoder', TEXT_ENCODER);
-  const unet = await plan('unet', UNET);
-  const vae = await plan('vae', VAE);
-  const parts: PartReport[] = [
-    { name: INDEX_FILE, problems: index.problems },
-    { name: NOISE_SCHEDULE_FILE, problems: schedule.problems },
-    { name: TOKENIZER_FOLDER, problems: tokenizer.problems },
-    weightsReport('text_encoder', textEncoder),
-    weightsReport('unet', unet),
-    weightsReport('vae', vae),
-  ];
-  if (textEncoder.value && unet.value && vae.value && tokenizer.value) {
-    const configs = { textEncoder: textEncoder.value.config, unet: unet.value.config, vae: vae.value.config };
-    parts.push({ name: 'fit', problems: misfits({ ...configs, tokenizer: tokenizer.value }) });
-  }
-  return { name: basename(path), path, isSound: parts.every(({ problems }) => problems.length === 0), parts };
+  const layout = await attempt(LAYOUT_FILE, () => readLayout(path, options.roots));
+  const isLaidOut = await exists(join(path, LAYOUT_FILE));
+  const { kinds, reports } = await inspect(layout.value ?? publishedLayout(path), options.variant);
+  const parts = [...(isLaidOut ? [layout.report] : []), ...reports];
+  const isSound = parts.every(({ problems }) => problems.length === 0);
+  return { name: basename(path), path, kinds, isSound, parts };
 }
 
 interface Attempt<T> {
-  readonly value?: T;
-  readonly problems: readonly string[];
+  readonly value: T | undefined;
+  readonly report: PartReport;
 }
 
-async function attempt<T>(read: () => Promise<T>): Promise<Attempt<T>> {
+async function inspect(
+  layout: ModelLayout,
+  variant: string | undefined,
+): Promise<Pick<ModelReport, 'kinds'> & { reports: PartReport[] }> {
+  const at = (file: string): string => relative(layout.path, file);
+  const plan = async <C, N extends string>(
+    name: ComponentName,
+    network: Network<C, N>,
+  ): Promise<Attempt<Plan<C, N>>> => {
+    const folder = layout.folderOf(name);
+    const read = async (): Promise<Plan<C, N>> =>
+      planComponent(network, await readComponentFiles(folder, name, variant));
+    return weighed(await attempt(at(folder), read));
+  };
+  const unet = await plan('unet', UNET);
+  const index = await attempt(INDEX_FILE, () => readIndex(layout.path));
+  const pipeline = await attempt(INDEX_FILE, async () => {
+    const { value } = unet;
+    return index.value && value ? kindsOf(index.value, value.config, value.files.configPath) : [];
+  });
+  const kinds = pipeline.value ?? [];
+  const files = filesOf(layout, kinds);
+  const schedule = (file: string | null): Promise<Attempt<unknown>> | null =>
+    file === null ? null : attempt(at(file), () => readNoiseSchedule(file));
+  const { depthProcessor } = files;
+  const tokenizer = await attempt(at(files.tokenizer), () => ClipTokenizer.fromFolder(files.tokenizer));
+  const textEncoder = await plan('text_encoder', TEXT_ENCODER);
+  const vae = await plan('vae', VAE);
+  const processor =
+    depthProcessor === null
+      ? null
+      : await attempt(at(depthProcessor), () => readDepthProcessor(depthProcessor));
+  const estimator = kinds.includes('depth') ? await plan('depth_estimator', DEPTH_ESTIMATOR) : null;
+  const attempts = [
+    index.value === undefined ? index : pipeline,
+    await schedule(files.noiseSchedule),
+    await schedule(files.lowResSchedule),
+    tokenizer,
+    textEncoder,
+    unet,
+    vae,
+    estimator,
+    processor,
+  ];
+  const reports = attempts.filter((part) => part !== null).map(({ report }) => report);
+  if (textEncoder.value && unet.value && vae.value && tokenizer.value)
+    reports.push({
+      name: 'fit',
+      problems: misfits({
+        textEncoder: textEncoder.value.config,
+        unet: unet.value.config,
+        vae: vae.value.config,
+        tokenizer: tokenizer.value,
+        depth:
+          estimator?.value && processor?.value
+            ? { estimator: estimator.value.config, processor: processor.value }
+            : null,
+        isUpscaler: kinds.includes('upscale'),
+      }),
+    });
+  return { kinds, reports };
+}
+
+async function attempt<T>(name: string, read: () => Promise<T>): Promise<Attempt<T>> {
   try {
-    return { value: await read(), problems: [] };
+    return { value: await read(), report: { name, problems: [] } };
   } catch (error) {
-    return { problems: [messageOf(error)] };
+    return { value: undefined, report: { name, problems: [messageOf(error)] } };
   }
 }
 
-function weightsReport<C, N extends string>(
-  name: ComponentName,
-  { value, problems }: Attempt<Plan<C, N>>,
-): PartReport {
-  if (value === undefined) return { name, problems };
-  const { path, bytes, tensors } = value.files.weights;
-  return { name, weights: { path, bytes, tensors: tensors.size }, problems: value.match.problems };
+function weighed<C, N extends string>(part: Attempt<Plan<C, N>>): Attempt<Plan<C, N>> {
+  if (part.value === undefined) return part;
+  const { files, match } = part.value;
+  const { path, bytes, tensors } = files.weights;
+  const weights = { path, bytes, tensors: tensors.size };
+  return { ...part, report: { ...part.report, weights, problems: match.problems } };
 }
