@@ -47,14 +47,24 @@ export async function guardedFetch(address: string, options: FetchOptions): Prom
   });
   const deadline = AbortSignal.timeout(limits.deadlineMs);
   try {
-    const answer = await follow(url, policy, (to) => ask(to, agent, deadline));
-    return await readBody(answer, limits.bytes);
+    const fetched = follow(url, policy, (to) => ask(to, agent, deadline)).then((answer) =>
+      readBody(answer, limits.bytes),
+    );
+    // undici hears the signal only once it is connected.
+    return await Promise.race([fetched, expiryOf(deadline)]);
   } catch (error) {
     if (error instanceof OutboundError) throw error;
     throw new OutboundError(reasonOf(error, deadline, limits), { cause: error });
   } finally {
-    await agent.destroy();
+    // Not waited for: a name that never resolves would hold it up until the limit of the connector.
+    void agent.destroy();
   }
+}
+
+function expiryOf(deadline: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    deadline.addEventListener('abort', () => reject(new Error('the deadline has passed')), { once: true });
+  });
 }
 
 async function follow(
