@@ -1,6 +1,6 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import type { Txt2ImgParams, OutputFormat } from '../../src/domain/job.ts';
+import type { InpaintParams, JobParams, OutputFormat, Txt2ImgParams } from '../../src/domain/job.ts';
 import { encodeImage } from '../../workers/render/encode-image.ts';
 import type { RawImage } from '../../workers/render/image/raw-image.ts';
 
@@ -32,6 +32,16 @@ function params(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
     ...changes,
   };
 }
+
+const INPAINT: InpaintParams = {
+  ...params(),
+  kind: 'inpaint',
+  image: 'up_1',
+  mask: 'up_2',
+  strength: 0.75,
+  overlay: false,
+  cropPadding: null,
+};
 
 const settings =
   'Steps: 20, Sampler: DPM++ 2M, CFG scale: 7.5, Seed: 1, Size: 24x16, Model: pocket-base, Version: Kiln';
@@ -85,6 +95,44 @@ describe('a PNG', () => {
   test('counts skipped layers as the web UI does', async () => {
     const { bytes } = await png({ clipSkip: 1 });
     expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain('Clip skip: 2, Version: Kiln');
+  });
+
+  test.each<{ title: string; job: JobParams; part: string }>([
+    {
+      title: 'an image that was changed',
+      job: { ...params(), kind: 'img2img', image: 'up_1', strength: 0.6, sampler: 'ddim', eta: 0.5 },
+      part: 'Model: pocket-base, Denoising strength: 0.6, Version',
+    },
+    {
+      title: 'depth',
+      job: { ...params(), kind: 'depth', image: 'up_1', strength: 1, depthMap: null, returnDepthMap: true },
+      part: 'Model: pocket-base, Denoising strength: 1, Version',
+    },
+    {
+      title: 'the part that was painted anew',
+      job: { ...INPAINT, cropPadding: 32, overlay: true },
+      part: 'Denoising strength: 0.75, Mask overlay: true, Inpaint area: Only masked, Masked area padding: 32, Version',
+    },
+    {
+      title: 'an enlargement',
+      job: { ...params(), kind: 'upscale', image: 'up_1', noiseLevel: 20 },
+      part: 'Model: pocket-base, Noise level: 20, Version',
+    },
+  ])('names the kind and the settings of $title', async ({ job, part }) => {
+    const { bytes } = await encodeImage(image, job, 1);
+    const written = (await sharp(bytes).metadata()).comments?.[0]?.text ?? '';
+    expect(written).toContain(`\nKind: ${job.kind}, Steps: 20, `);
+    expect(written).toContain(part);
+    expect(written.includes('Eta DDIM: 0.5')).toBe(job.eta > 0);
+  });
+
+  test('names both stages', async () => {
+    const upscale = { model: 'x4', steps: 30, guidanceScale: 9, noiseLevel: 20, sampler: 'ddim' } as const;
+    const { bytes } = await png({ upscale });
+    expect((await sharp(bytes).metadata()).comments?.[0]?.text).toContain(
+      'Model: pocket-base, Hires upscale: 4, Hires upscaler: x4, Hires steps: 30, Hires sampler: DDIM, ' +
+        'Hires CFG Scale: 9, Noise level: 20, Version: Kiln',
+    );
   });
 
   test('leaves the negative line out when there is none', async () => {

@@ -25,20 +25,37 @@ afterEach(async () => {
   await Promise.all(engines.splice(0).map((engine) => engine.stop()));
 });
 
-/** The pocket model with a UNet call that can be made to fail, as a device would. */
-function pocketModel(onCall: (input: UnetInput) => void): ModelSource {
+/** The pocket model with calls that can be made to fail, as a device would. */
+function pocketModel(change: (model: LoadedModel) => Partial<LoadedModel>): ModelSource {
   const files = modelFiles(MODELS_DIR);
   return {
-    bytesOf: (name) => files.bytesOf(name),
+    bytesOf: () => files.bytesOf('pocket-base'),
     open: async (name) => {
-      const model = await files.open(name);
-      const predictNoise: LoadedModel['predictNoise'] = (input) => {
-        onCall(input);
-        return model.predictNoise(input);
-      };
-      return { ...model, predictNoise };
+      const model = await files.open('pocket-base');
+      return { ...model, name, ...change(model) };
     },
   };
+}
+
+function beforeUnet(onCall: (input: UnetInput) => void): ModelSource {
+  return pocketModel((model) => ({
+    predictNoise: (input) => {
+      onCall(input);
+      return model.predictNoise(input);
+    },
+  }));
+}
+
+const FULL = 'Failed to allocate memory for requested buffer of size 1';
+
+/** Numbers overflow in every call with more rows than this. */
+function overflowsAbove(rows: number): ModelSource {
+  return pocketModel((model) => ({
+    predictNoise: async (input) => {
+      const output = await model.predictNoise(input);
+      return input.rows > rows ? output.map((value, i) => (i === 0 ? NaN : value)) : output;
+    },
+  }));
 }
 
 describe('failures', () => {
@@ -53,6 +70,49 @@ describe('failures', () => {
     expect(Buffer.from(images.get('calm')!.rgb).equals(await renderAlone(calm))).toBe(true);
   });
 
+  test('numbers that overflow are computed once more, alone, before the sample fails', async () => {
+    const engine = startEngine();
+    engine.add(engineSample('wild', { guidanceScale: 3e38 }), engineSample('calm', { steps: 6 }));
+    await engine.images('calm');
+    const company = engine
+      .all('stepped')
+      .filter(({ samples }) => samples.some(({ id }) => id === 'wild'))
+      .map(({ samples }) => samples.length);
+    expect(company.slice(-2)).toEqual([2, 1]);
+    expect(engine.stepsOf('calm')).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  test('numbers that overflow in company only cost a call each time, and no image', async () => {
+    const samples = [engineSample('a'), engineSample('b', { seed: 8 })];
+    const engine = startEngine({ models: overflowsAbove(2) });
+    engine.add(...samples);
+    const images = await engine.images('a', 'b');
+    expect([engine.stepsOf('a'), engine.stepsOf('b')]).toEqual([
+      [0, 1, 1, 2, 2, 3, 3, 4],
+      [1, 2, 3, 4],
+    ]);
+    for (const sample of samples) {
+      expect(Buffer.from(images.get(sample.id)!.rgb).equals(await renderAlone(sample))).toBe(true);
+    }
+  });
+
+  test('an image whose decoding overflows is decoded once more before it fails', async () => {
+    let decodings = 0;
+    const models = pocketModel((model) => ({
+      decode: async (...latents) => {
+        const planes = await model.decode(...latents);
+        decodings += 1;
+        return decodings === 2 ? planes : planes.fill(NaN);
+      },
+    }));
+    const engine = startEngine({ models });
+    engine.add(engineSample('lucky'));
+    await engine.images('lucky');
+    engine.add(engineSample('unlucky'));
+    expect(await engine.failure('unlucky')).toMatchObject({ code: 'numeric_failure' });
+    expect(decodings).toBe(4);
+  });
+
   test('a request that the model cannot take is refused with the reason', async () => {
     const engine = startEngine();
     engine.add(engineSample('odd', { width: 60 }));
@@ -63,8 +123,8 @@ describe('failures', () => {
   });
 
   test('a batch that does not fit into memory goes on in halves', async () => {
-    const models = pocketModel(({ rows }) => {
-      if (rows > 4) throw new Error('Failed to allocate memory for requested buffer of size 1');
+    const models = beforeUnet(({ rows }) => {
+      if (rows > 4) throw new Error(FULL);
     });
     const samples = ['a', 'b', 'c', 'd'].map((id, n) => engineSample(id, { seed: n }));
     const engine = startEngine({ models });
@@ -75,8 +135,8 @@ describe('failures', () => {
   });
 
   test('an image that does not fit even alone fails as out of memory', async () => {
-    const models = pocketModel(() => {
-      throw new Error('Failed to allocate memory for requested buffer of size 1');
+    const models = beforeUnet(() => {
+      throw new Error(FULL);
     });
     const engine = startEngine({ models });
     engine.add(engineSample('a'), engineSample('b'));
@@ -84,9 +144,52 @@ describe('failures', () => {
     expect((await engine.failure('b')).code).toBe('out_of_memory');
   });
 
+  test.each(['encodeText', 'predictNoise', 'decode'] as const)(
+    'what does not fit into memory (%s) is done once the models that lie idle are gone',
+    async (call) => {
+      let loaded = 0;
+      const models = pocketModel((model) => {
+        loaded += 1;
+        const refuseSecond = (): void => {
+          if (loaded > 1) throw new Error(FULL);
+        };
+        return {
+          encodeText: (...input) => {
+            if (call === 'encodeText') refuseSecond();
+            return model.encodeText(...input);
+          },
+          predictNoise: (input) => {
+            if (call === 'predictNoise') refuseSecond();
+            return model.predictNoise(input);
+          },
+          decode: (...input) => {
+            if (call === 'decode') refuseSecond();
+            return model.decode(...input);
+          },
+          release: () => {
+            loaded -= 1;
+            return model.release();
+          },
+        };
+      });
+      const engine = startEngine({ models });
+      engine.add(engineSample('a'));
+      await engine.images('a');
+      engine.add(engineSample('b', { prompt: 'a blue cube' }, { model: 'second' }));
+      await engine.images('b');
+      expect(engine.all('model').map(({ name, state }) => `${name} ${state}`)).toEqual([
+        'pocket-base loading',
+        'pocket-base ready',
+        'second loading',
+        'second ready',
+        'pocket-base released',
+      ]);
+    },
+  );
+
   test('a batch that fails for another reason is taken apart: only the guilty sample fails', async () => {
     const guilty = engineSample('guilty', { guidanceScale: 1 });
-    const models = pocketModel(({ rows }) => {
+    const models = beforeUnet(({ rows }) => {
       if (rows % 2 === 1) throw new Error('a kernel refused its input');
     });
     const engine = startEngine({ models });

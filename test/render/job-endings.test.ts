@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
+import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { loadConfig } from '../../src/config.ts';
 import type { Txt2ImgParams } from '../../src/domain/job.ts';
@@ -74,6 +75,13 @@ async function renderedJob(): Promise<RunningJob> {
   return job;
 }
 
+/** A 16-bit map that the job would give back with its images. */
+async function withDepthMap(job: RunningJob): Promise<RunningJob> {
+  const map = { width: 2, height: 1, grey16: Uint16Array.of(0, 65_535) };
+  job.depthMap = await endings.storeDepthMap(job, map);
+  return job;
+}
+
 const objectsOf = (job: RunningJob): Promise<string[]> => books.store.list(`default/jobs/${job.ref.id}/`);
 const isInLane = (job: RunningJob): Promise<boolean> => books.lanes.has(job.ref, job.pulled.lane);
 
@@ -114,6 +122,33 @@ describe('a commit', () => {
       worker: 'another',
     });
     expect(await objectsOf(job)).toEqual([theirs]);
+  });
+});
+
+describe('a depth map', () => {
+  test('belongs to the result of its job, and is read in 16 bits', async () => {
+    const job = await withDepthMap(await renderedJob());
+    await endings.commit(job, forever);
+    const { result } = (await books.records.read(job.ref))!;
+    const key = `default/jobs/${job.ref.id}/${job.fence}/depth-map.png`;
+    expect(result!.depthMap).toMatchObject({ n: 0, key, width: 2, height: 1, contentType: 'image/png' });
+    const png = await books.store.get(key);
+    const values = await sharp(png).toColourspace('grey16').raw({ depth: 'ushort' }).toBuffer();
+    expect([values.readUInt16LE(0), values.readUInt16LE(2)]).toEqual([0, 65_535]);
+  });
+
+  test('goes with the images of a run that gave no result', async () => {
+    const job = await withDepthMap(await renderedJob());
+    await endings.abandon(job, forever);
+    expect(await objectsOf(job)).toEqual([]);
+  });
+
+  test('that is still being stored holds up the commit', async () => {
+    const job = await renderedJob();
+    expect(job.isCommitting).toBe(true);
+    job.depthMap = 'pending';
+    expect(job.isCommitting).toBe(false);
+    await endings.abandon(job, forever);
   });
 });
 

@@ -29,7 +29,8 @@ export class Entry implements WaitingSample {
   enlargement: SampleRequest | undefined;
   /** It was in a batch that failed: from now on it runs alone. */
   isSuspect = false;
-  #retry: 'unused' | 'due' | 'used' = 'unused';
+  /** Its next step is one that has failed before. */
+  #isRetrying = false;
   /** Of the stage that is done. */
   #callsBefore = 0;
   /** Sum of the sizes of the batches it rode in. */
@@ -52,7 +53,7 @@ export class Entry implements WaitingSample {
   }
 
   get solo(): boolean {
-    return this.order.solo || this.isSuspect || this.#retry === 'due';
+    return this.order.solo || this.isSuspect || this.#isRetrying;
   }
 
   /** Calls done and to do over both stages. What the second one takes is known exactly once it has begun. */
@@ -73,16 +74,16 @@ export class Entry implements WaitingSample {
   /** The sample has made a step in a batch of this size. */
   rode(batchSize: number): void {
     this.#company += batchSize;
-    if (this.#retry === 'due') this.#retry = 'used';
+    this.#isRetrying = false;
   }
 
   /**
-   * Its step gave numbers that are not finite, and has changed nothing. True the first time: the step is to be made
-   * again, alone, in case company had a part in it.
+   * Its step gave numbers that are not finite, and has changed nothing. True for the first time in a row: the step is
+   * to be made again, alone, in case company had a part in it.
    */
   mayRetry(): boolean {
-    if (this.#retry !== 'unused') return false;
-    this.#retry = 'due';
+    if (this.#isRetrying) return false;
+    this.#isRetrying = true;
     if (this.sample !== undefined) this.sample.failure = null;
     return true;
   }
