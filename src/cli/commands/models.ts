@@ -3,6 +3,7 @@ import { loadConfig } from '../../config.ts';
 import { findModels, readModelFolder } from '../../../workers/render/onnx/model-folder.ts';
 import { verifyModelFolder, type PartReport } from '../../../workers/render/onnx/verify-model.ts';
 import { formatTable, type Column } from '../table.ts';
+import { pullCommand } from './models-pull.ts';
 
 const MIB = 1024 * 1024;
 
@@ -15,7 +16,7 @@ const COLUMNS: ReadonlyArray<Column<Listing>> = [
 ];
 
 export function modelsCommand(): Command {
-  const models = new Command('models').description('look at the models on this machine');
+  const models = new Command('models').description('look at the models on this machine, fetch more');
   models
     .command('list')
     .description('what the folders of KILN_MODELS_DIR and the embedded one hold')
@@ -25,6 +26,7 @@ export function modelsCommand(): Command {
     .argument('<folder>', 'a model as published, with its model_index.json')
     .description('check every tensor of a model against its configs, without loading it')
     .action(verifyModel);
+  models.addCommand(pullCommand());
   return models;
 }
 
