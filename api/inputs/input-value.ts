@@ -41,7 +41,7 @@ function fromBase64(source: InputSource, text: string): Uint8Array {
     throw inputFault(source, `has more than ${limit} bytes; upload it, and send its id`, { limit });
   }
   // Tools break base64 into lines.
-  const solid = BASE64.test(text) ? text : text.replaceAll(/\s+/g, '');
+  const solid = BASE64.test(text) ? text : text.replaceAll(/[\r\n]+/g, '');
   const digits = solid.replace(/=+$/, '').length;
   // Padding may be left out, but no byte has only 6 bits.
   if (digits === 0 || digits % 4 === 1 || !BASE64.test(solid))

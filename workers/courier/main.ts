@@ -1,4 +1,4 @@
-/** The courier process: archives finished jobs, puts lost ones back into their lanes; until SIGTERM or SIGINT. */
+/** The courier process: archives finished jobs, puts lost ones back into their lanes, sweeps inputs; until a signal. */
 import { randomUUID } from 'node:crypto';
 import process, { env } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -14,6 +14,7 @@ import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import { every } from '../../src/waiting.ts';
 import { archiveNext } from './archiver.ts';
+import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
 import { tidyUp } from './janitor.ts';
 
 const SECOND = 1_000;
@@ -73,6 +74,11 @@ loops = Promise.all([
     signal,
     log,
   }),
+  every(
+    sweepPauseMs(config.inputTtlMs),
+    () => sweepInputs({ redis, keys, records, store, lease, log }, { inputTtlMs: config.inputTtlMs, signal }),
+    { title: 'Sweeping inputs', signal, log },
+  ),
 ]);
 process.send?.({ kind: 'ready' });
 
