@@ -48,7 +48,6 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   sendSecurityHeaders(app);
   if (config.apiKeys.length === 0) refuseForeignHosts(app, config.publicUrl);
   readJsonBodies(app);
-  boundLargeBodies(app);
   answerProblems(app);
   answerNotFound(app);
   await describeApi(app, { needsKey: config.apiKeys.length > 0 });
@@ -69,6 +68,8 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   await app.register(
     (v1, _options, done) => {
       if (config.apiKeys.length > 0) requireKey(v1, config.apiKeys);
+      // After the key: who has none takes no room.
+      boundLargeBodies(v1);
       submitRoute(v1, shared);
       jobRoutes(v1, shared);
       modelRoutes(v1, shared);
