@@ -1,6 +1,6 @@
 /** Every kind of reference data that can stand in a folder. A new kind is one file and one line here. */
 import type { Kind } from './golden-case.ts';
-import { textEncoders, unets, vaes } from './kinds/networks.ts';
+import { depthEstimators, textEncoders, unets, vaes } from './kinds/networks.ts';
 import { looseCases, pipelines } from './kinds/pipelines.ts';
 import { publishedConfigs } from './kinds/published-configs.ts';
 import { randn } from './kinds/randn.ts';
@@ -11,6 +11,7 @@ export const KINDS: readonly Kind[] = [
   textEncoders,
   unets,
   vaes,
+  depthEstimators,
   tokenizers,
   randn,
   resizes,

@@ -2,13 +2,19 @@
 import { dirname, join } from 'node:path';
 import type { ComponentFiles, ComponentName } from '../../workers/render/onnx/component-files.ts';
 import type { Graph } from '../../workers/render/onnx/graph.ts';
-import { planComponent, TEXT_ENCODER, UNET, VAE } from '../../workers/render/onnx/networks.ts';
+import {
+  DEPTH_ESTIMATOR,
+  planComponent,
+  TEXT_ENCODER,
+  UNET,
+  VAE,
+} from '../../workers/render/onnx/networks.ts';
 import { openSafetensors } from '../../workers/render/onnx/safetensors.ts';
 import { createSession, type Session } from '../../workers/render/onnx/session.ts';
 import { bindWeights, type WeightMatch } from '../../workers/render/onnx/weights.ts';
 import { entriesOf, readJson } from './files.ts';
 
-export type NetworkName = 'text_encoder' | 'unet' | 'vae_decoder' | 'vae_encoder';
+export type NetworkName = 'depth_estimator' | 'text_encoder' | 'unet' | 'vae_decoder' | 'vae_encoder';
 
 /** Rejects when the folder has no weight file, or one that does not fit its config. */
 export async function openNetwork(folder: string, name: NetworkName): Promise<Session> {
@@ -30,6 +36,13 @@ interface NetworkPlan {
 
 async function plan(folder: string, name: NetworkName): Promise<NetworkPlan> {
   switch (name) {
+    case 'depth_estimator': {
+      const { files, graphs, match } = planComponent(
+        DEPTH_ESTIMATOR,
+        await filesOf(folder, 'depth_estimator'),
+      );
+      return { files, match, graph: graphs.estimator };
+    }
     case 'text_encoder': {
       const { files, graphs, match } = planComponent(TEXT_ENCODER, await filesOf(folder, 'text_encoder'));
       return { files, match, graph: graphs.encoder };

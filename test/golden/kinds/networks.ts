@@ -1,4 +1,4 @@
-/** `text_encoder-*`, `unet-*`, `vae-*`: one network each, with its inputs and outputs. */
+/** `text_encoder-*`, `unet-*`, `vae-*`, `depth_estimator-*`: one network each, with its inputs and outputs. */
 import { join } from 'node:path';
 import {
   openSafetensors,
@@ -11,6 +11,7 @@ import type { GoldenCase, Kind } from '../golden-case.ts';
 import { openNetwork, type NetworkName } from '../network.ts';
 
 const TOLERANCES: Readonly<Record<NetworkName, number>> = {
+  depth_estimator: 2e-3,
   text_encoder: 1e-4,
   unet: 1e-3,
   vae_decoder: 2e-3,
@@ -78,6 +79,17 @@ export const vaes: Kind = {
         output: `${size}.moments`,
       }),
     ]);
+  },
+};
+
+export const depthEstimators: Kind = {
+  matches: (entry) => entry.startsWith('depth_estimator-'),
+  async cases(root, entry) {
+    const folder = join(root.dir, entry);
+    const io = await openIo(folder);
+    const inputs = async (): Promise<Feeds> => ({ pixel_values: await feed(io, 'pixel_values') });
+    const output = 'predicted_depth';
+    return [networkCase({ name: entry, folder, network: 'depth_estimator', io, inputs, output })];
   },
 };
 

@@ -3,6 +3,7 @@
  * loop never sees a session, a graph or a file. All tensors are row-major float32, NCHW.
  */
 import type { JobKind } from '../../../src/domain/job.ts';
+import type { ResizeFilter } from '../image/resample-weights.ts';
 import type { NoiseScheduleConfig } from './noise-schedule.ts';
 
 /** One UNet call. `rows` may mix samples, timesteps and prompts; all share one latent size. */
@@ -27,7 +28,7 @@ export interface DepthEstimator {
   /** Size of its input in pixels, as its processor states it. The image is squashed to it. */
   readonly width: number;
   readonly height: number;
-  readonly filter: 'bilinear' | 'bicubic' | 'lanczos';
+  readonly filter: ResizeFilter;
   /** Per colour, of values in 0..1: what is fed is (value - mean) / std. */
   readonly mean: readonly number[];
   readonly std: readonly number[];
