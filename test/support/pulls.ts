@@ -17,6 +17,8 @@ export const UNET_HALF = 'unet/diffusion_pytorch_model.fp16.safetensors';
 export const VAE = 'vae/diffusion_pytorch_model.safetensors';
 export const TOKEN = 'hf_secretOfTheTest';
 
+const ARRIVAL_LIMIT_MS = 20_000;
+
 export interface PublishedModel {
   readonly hub: FakeHub;
   readonly dir: string;
@@ -77,11 +79,10 @@ export async function filesIn(folder: string): Promise<string[]> {
 
 /** Until a file of that name has that size. */
 export async function untilThere(folder: string, name: RegExp, bytes: number): Promise<void> {
-  await expect
-    .poll(async () => {
-      const names = await readdir(folder).catch(() => []);
-      const found = names.find((candidate) => name.test(candidate));
-      return found === undefined ? 0 : (await readFile(join(folder, found))).length;
-    })
-    .toBe(bytes);
+  const arrived = async (): Promise<number> => {
+    const names = await readdir(folder).catch(() => []);
+    const found = names.find((candidate) => name.test(candidate));
+    return found === undefined ? 0 : (await readFile(join(folder, found))).length;
+  };
+  await expect.poll(arrived, { timeout: ARRIVAL_LIMIT_MS }).toBe(bytes);
 }

@@ -26,6 +26,8 @@ export interface HubAnswer {
   readonly linkedEtag: string | null;
   /** The body as it arrives; its end is not a proof that all of it came. */
   readonly chunks: AsyncIterable<Uint8Array>;
+  /** Instead of reading `chunks`. */
+  readonly discard: () => Promise<void>;
 }
 
 /**
@@ -47,7 +49,11 @@ export async function askHub(
     const { response, linkedEtag } = await follow({ ...access, signal }, url, headers);
     const body = response.body ?? new Blob([]).stream();
     const chunks = read(body, { watch, signal, url });
-    return { status: response.status, headers: response.headers, linkedEtag, chunks };
+    const discard = async (): Promise<void> => {
+      clearTimeout(watch);
+      await body.cancel();
+    };
+    return { status: response.status, headers: response.headers, linkedEtag, chunks, discard };
   } catch (error) {
     clearTimeout(watch);
     throw error;

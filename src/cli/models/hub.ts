@@ -74,10 +74,13 @@ export class Hub {
       'accept-encoding': 'identity',
       ...(offset > 0 ? { range: `bytes=${offset}-` } : {}),
     });
-    const tag = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(answer.linkedEtag ?? '')?.[1];
-    if (checksum.kind === 'sha256' && tag !== undefined && tag !== checksum.hex)
-      throw new Error(`${path}: the hub lists it with SHA-256 ${checksum.hex} and serves ${tag}`);
-    return { start: startOf(answer, { path, bytes, offset }), chunks: answer.chunks };
+    try {
+      refuseOtherContent({ path, checksum }, answer.linkedEtag);
+      return { start: startOf(answer, { path, bytes, offset }), chunks: answer.chunks };
+    } catch (error) {
+      await answer.discard();
+      throw error;
+    }
   }
 
   /** For the client library, which sees answers that are whole and good; the token stays on our side of it. */
@@ -96,6 +99,13 @@ function fileOf({ path, size, oid, lfs }: ListFileEntry): HubFile {
   if (lfs !== undefined) return { path, bytes: lfs.size, checksum: { kind: 'sha256', hex: lfs.oid } };
   if (oid === undefined) throw new Error(`${path}: the hub lists it without a checksum`);
   return { path, bytes: size, checksum: { kind: 'git', hex: oid } };
+}
+
+/** Hours before the checksum would say so. Mirrors may name other things in this header, which say nothing. */
+function refuseOtherContent({ path, checksum }: Omit<HubFile, 'bytes'>, linkedEtag: string | null): void {
+  const served = /^(?:W\/)?"?([0-9a-f]{64})"?$/.exec(linkedEtag ?? '')?.[1];
+  if (checksum.kind === 'sha256' && served !== undefined && served !== checksum.hex)
+    throw new Error(`${path}: the hub lists it with SHA-256 ${checksum.hex} and serves ${served}`);
 }
 
 function startOf(

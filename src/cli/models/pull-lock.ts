@@ -16,8 +16,11 @@ export interface PullLock {
   release(): Promise<void>;
 }
 
-/** @throws Error that says who pulls, and what to do if nobody does */
-export async function takeLock(path: string): Promise<PullLock> {
+/**
+ * @param touchMs between two touches
+ * @throws Error that says who pulls, and what to do if nobody does
+ */
+export async function takeLock(path: string, touchMs = TOUCH_MS): Promise<PullLock> {
   const mark = `${process.pid} ${hostname()} ${randomUUID()}\n`;
   while (!(await create(path, mark))) {
     const held = await readFile(path, 'utf8').catch(gone);
@@ -29,17 +32,17 @@ export async function takeLock(path: string): Promise<PullLock> {
       );
     await evict(path, held);
   }
-  return hold(path, mark);
+  return hold(path, mark, touchMs);
 }
 
-function hold(path: string, mark: string): PullLock {
+function hold(path: string, mark: string, touchMs: number): PullLock {
   const lost = new AbortController();
   const isMine = async (): Promise<boolean> => (await readFile(path, 'utf8').catch(gone)) === mark;
   const touch = async (): Promise<void> => {
     if (await isMine()) await utimes(path, new Date(), new Date()).catch(gone);
     else lost.abort(new Error(`${path} was taken by another \`kiln models pull\``));
   };
-  const timer = setInterval(() => void touch().catch((error: unknown) => lost.abort(error)), TOUCH_MS);
+  const timer = setInterval(() => void touch().catch((error: unknown) => lost.abort(error)), touchMs);
   return {
     lost: lost.signal,
     release: async () => {
@@ -89,7 +92,7 @@ function isRunning(pid: number): boolean {
 
 function nameOf(held: string): string {
   const [pid, host] = held.split(' ');
-  return `process ${pid} on ${host}`;
+  return host === undefined ? 'it has just begun' : `process ${pid} on ${host}`;
 }
 
 /** For files that another process may take away at any moment. */

@@ -1,17 +1,9 @@
 /** Which files of a published repository make a model that Kiln can run. Pure. */
-import type { ComponentName } from '../../../workers/render/onnx/component-files.ts';
+import { WEIGHT_STEMS, type ComponentName } from '../../../workers/render/onnx/component-files.ts';
 import { INDEX_FILE } from '../../../workers/render/onnx/pipeline.ts';
 import type { HubFile } from './hub.ts';
 
 export type Variant = 'fp16';
-
-/** With the stem that the writing library gives the weight file. */
-const STEMS: Readonly<Record<ComponentName, string>> = {
-  text_encoder: 'model',
-  unet: 'diffusion_pytorch_model',
-  vae: 'diffusion_pytorch_model',
-  depth_estimator: 'model',
-};
 
 const BASE: readonly ComponentName[] = ['text_encoder', 'unet', 'vae'];
 const BASE_FILES = [
@@ -78,8 +70,8 @@ function weightsOf(
   published: ReadonlyMap<string, HubFile>,
   variant: Variant | undefined,
 ): HubFile {
-  const plain = `${name}/${STEMS[name]}.safetensors`;
-  const half = `${name}/${STEMS[name]}.fp16.safetensors`;
+  const plain = `${name}/${WEIGHT_STEMS[name]}.safetensors`;
+  const half = `${name}/${WEIGHT_STEMS[name]}.fp16.safetensors`;
   const candidates = variant === 'fp16' ? [half, plain] : [plain, half];
   const [chosen] = candidates.flatMap((path) => published.get(path) ?? []);
   if (chosen !== undefined) return chosen;

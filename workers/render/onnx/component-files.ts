@@ -6,7 +6,7 @@ import { openSafetensors } from './safetensors.ts';
 import type { SafetensorsFile } from './safetensors.ts';
 
 /** With the stem that the writing library gives the weight file. */
-const WEIGHT_STEMS = {
+export const WEIGHT_STEMS = {
   text_encoder: 'model',
   unet: 'diffusion_pytorch_model',
   vae: 'diffusion_pytorch_model',
