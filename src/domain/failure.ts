@@ -28,7 +28,7 @@ const MAY_PASS: Readonly<Record<FailureCode, boolean>> = {
   input_missing: false,
   /** The device could not hold one image of this size: others may have filled it. */
   out_of_memory: true,
-  /** The image could not be written to the object store. */
+  /** An image could not be written to the object store, or an input not read from it. */
   store_failed: true,
   /** The engine failed in a way that has no name of its own. */
   render_failed: true,
