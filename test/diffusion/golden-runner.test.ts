@@ -36,12 +36,12 @@ it('skips what it does not know, with a reason', async () => {
 });
 
 it('skips samplers and parameters that are not built', async () => {
-  const cases = [request('heun'), { ...request('own'), eta: 1 }, request('euler')];
+  const cases = [request('heun'), { ...request('own'), timesteps: [1] }, request('euler')];
   await write('cases.json', { model: 'pocket-base', cases });
   const outcomes = await run();
   expect(outcomes.map(({ outcome }) => outcome)).toEqual(['skip', 'skip', 'FAIL']);
   expect(outcomes[0]).toHaveProperty('reason', 'the sampler heun is not built');
-  expect(outcomes[1]).toHaveProperty('reason', 'the parameter eta is not built');
+  expect(outcomes[1]).toHaveProperty('reason', 'the parameter timesteps is not built');
 });
 
 it('fails a case whose result differs, and one that cannot be read, and goes on', async () => {

@@ -14,11 +14,13 @@ async function casesIn(folder: string): Promise<GoldenCase[]> {
 describe('against the results of torch, transformers and diffusers', async () => {
   const tiny = await casesIn('golden');
   const pocket = await casesIn('golden-pocket');
+  const kindsOfJobs = await casesIn('golden-kinds');
 
   it('there are cases of every kind', () => {
     const kinds = new Set(tiny.map(({ name }) => name.split('/')[0]));
     expect(kinds).toEqual(
       new Set([
+        'depth_estimator-hybrid',
         'pipelines',
         'resize',
         'text_encoder-sd1',
@@ -33,9 +35,14 @@ describe('against the results of torch, transformers and diffusers', async () =>
       ]),
     );
     expect(pocket).toHaveLength(2);
+    expect(kindsOfJobs).toHaveLength(11);
   });
 
   it.each(tiny)('$name is reproduced', async (golden) => {
+    expect(await runCase(golden)).toMatchObject({ outcome: 'ok' });
+  });
+
+  it.each(kindsOfJobs)('$name of a tiny model is reproduced', async (golden) => {
     expect(await runCase(golden)).toMatchObject({ outcome: 'ok' });
   });
 

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { SAMPLER_NAMES, type SamplerName } from '../../../src/contract/samplers.ts';
 import { parseNoiseScheduleConfig } from '../../../workers/render/diffusion/noise-schedule.ts';
 import { ownSampler } from '../../../workers/render/diffusion/samplers/create-sampler.ts';
+import { readLayout } from '../../../workers/render/onnx/model-layout.ts';
 import { entriesOf, exists, firstExisting, readJson } from '../files.ts';
 import type { GoldenCase, GoldenRoot, Kind } from '../golden-case.ts';
 import { list, record, text, type Json } from '../json.ts';
@@ -80,7 +81,8 @@ async function findModel(root: GoldenRoot, name: string): Promise<ModelFolder | 
   );
   if (index === undefined) return undefined;
   const folder = dirname(index);
-  const schedule = await readJson(join(folder, 'scheduler', 'scheduler_config.json'));
+  const layout = await readLayout(folder);
+  const schedule = await readJson(join(layout.folderOf('scheduler'), 'scheduler_config.json'));
   return { folder, ownSampler: ownSampler(parseNoiseScheduleConfig(schedule)) };
 }
 
