@@ -7,6 +7,7 @@ import { delimiter, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { Type, type Static } from 'typebox';
 import type { OutboundPolicy } from './net/outbound-url.ts';
+import { parseByteSize } from './domain/byte-size.ts';
 import { packageRoot } from './paths.ts';
 
 const SECOND = 1_000;
@@ -43,6 +44,15 @@ const Environment = Type.Object({
     minimum: 0,
     maximum: 256,
     description: 'samples; 0 derives it from memory',
+  }),
+  KILN_VRAM_BUDGET: Type.String({
+    default: '',
+    description:
+      'memory of the device for models, such as 6GB, 512MB or 2GiB; empty takes a share of all of it',
+  }),
+  KILN_PINNED_MODELS: Type.String({
+    default: '',
+    description: 'comma-separated names of models that are loaded at the start and stay in memory',
   }),
   KILN_LOCK_SECONDS: Type.Number({
     default: 60,
@@ -112,6 +122,9 @@ export interface Config {
   readonly threads: number;
   /** 0: derived from memory when the model is known. */
   readonly maxBatchSize: number;
+  /** Bytes; null: a share of the device's memory. */
+  readonly memoryBudget: number | null;
+  readonly pinnedModels: readonly string[];
   readonly lockMs: number;
   readonly stepDeadlineMs: number;
   readonly maxLaneWaitMs: number;
@@ -169,6 +182,8 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     cpuProfile: env.KILN_CPU_PROFILE,
     threads: env.KILN_THREADS === 0 ? cpus().length : env.KILN_THREADS,
     maxBatchSize: env.KILN_MAX_BATCH_SIZE,
+    memoryBudget: parseBudget(env.KILN_VRAM_BUDGET),
+    pinnedModels: [...new Set(listOf(env.KILN_PINNED_MODELS))],
     lockMs: env.KILN_LOCK_SECONDS * SECOND,
     stepDeadlineMs: env.KILN_STEP_DEADLINE_SECONDS * SECOND,
     maxLaneWaitMs: env.KILN_MAX_LANE_WAIT * SECOND,
@@ -194,4 +209,22 @@ function originsOf(list: string): ReadonlySet<string> {
     throw new Error(`KILN_FETCH_ALLOW: ${wrong.join(', ')} is no origin such as http://files.internal:9000`);
   }
   return new Set(entries.map((entry) => new URL(entry).origin));
+}
+
+function parseBudget(text: string): number | null {
+  if (text.trim() === '') return null;
+  const bytes = parseByteSize(text);
+  if (bytes === undefined || bytes === 0) {
+    throw new Error(
+      `KILN_VRAM_BUDGET is ${text}: it must be an amount of memory, such as 6GB, 512MB or 2GiB`,
+    );
+  }
+  return bytes;
+}
+
+function listOf(text: string): string[] {
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }

@@ -12,6 +12,7 @@ import {
   TestEngine,
   type EngineOptions,
 } from '../support/engine.ts';
+import { writeTinyModel } from '../support/tiny-models.ts';
 
 const engines: TestEngine[] = [];
 
@@ -29,10 +30,21 @@ afterEach(async () => {
 function pocketModel(change: (model: LoadedModel) => Partial<LoadedModel>): ModelSource {
   const files = modelFiles(MODELS_DIR);
   return {
-    bytesOf: () => files.bytesOf('pocket-base'),
-    open: async (name) => {
-      const model = await files.open('pocket-base');
-      return { ...model, name, ...change(model) };
+    get claimedBytes() {
+      return files.claimedBytes;
+    },
+    get bytesToCome() {
+      return files.bytesToCome;
+    },
+    prepare: async (name) => {
+      const prepared = await files.prepare('pocket-base');
+      return {
+        ...prepared,
+        open: async () => {
+          const model = await prepared.open();
+          return { ...model, name, ...change(model) };
+        },
+      };
     },
   };
 }
@@ -242,7 +254,7 @@ describe('models', () => {
   test('that were used least recently leave when another needs the room', async () => {
     const dir = await mkdtemp(join(tmpdir(), 'kiln-models-'));
     try {
-      await cp(join(MODELS_DIR, 'pocket-base'), join(dir, 'second'), { recursive: true });
+      await writeTinyModel(join(dir, 'second'), 'base', 2);
       const engine = startEngine({
         models: modelFiles(MODELS_DIR, dir),
         freeBytes: () => Promise.resolve(0),

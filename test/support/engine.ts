@@ -21,6 +21,9 @@ export interface EngineOptions {
   readonly maxBatchSize?: number;
   readonly models?: ModelSource;
   readonly freeBytes?: () => Promise<number>;
+  /** Bytes. */
+  readonly budget?: number;
+  readonly pinned?: readonly string[];
   /** Called for each event before the engine goes on; commands sent here are there before the next UNet call. */
   readonly onEvent?: (event: EngineEvent, engine: TestEngine) => void;
 }
@@ -39,7 +42,13 @@ export class TestEngine {
     const freeBytes = options.freeBytes ?? ((): Promise<number> => Promise.resolve(2 ** 34));
     this.#loop = new EngineLoop({
       device: 'cpu',
-      models: new ModelShelf(options.models ?? modelFiles(MODELS_DIR), freeBytes),
+      models: new ModelShelf({
+        source: options.models ?? modelFiles(MODELS_DIR),
+        budget: { total: options.budget ?? 2 ** 34, own: 0 },
+        pinned: options.pinned ?? [],
+        freeBytes,
+        privateBytes: () => 0,
+      }),
       sizes: new BatchSizes({ configured: options.maxBatchSize ?? 8, device: 'cpu', freeBytes }),
       texts: new TextCache(2 ** 20),
       emit: (event) => this.#hear(event, options),
@@ -158,7 +167,7 @@ export async function renderAlone(
   order: EngineSample,
   models: ModelSource = modelFiles(MODELS_DIR),
 ): Promise<Uint8Array> {
-  const model = await models.open(order.model);
+  const model = await (await models.prepare(order.model)).open();
   try {
     const request = await new InputImages().requestOf(order);
     const sample = await startSample(model, request, new TextCache(0));

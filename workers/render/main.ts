@@ -2,6 +2,7 @@
 import process, { env } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '../../src/config.ts';
+import { budgetBytes, refusalOf } from '../../src/domain/residency.ts';
 import { createLogger } from '../../src/log.ts';
 import { subscribeCancels } from '../../src/queue/cancel-bus.ts';
 import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
@@ -12,7 +13,9 @@ import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import { Background } from './background.ts';
+import { totalMemory } from './engine/free-memory.ts';
 import { ModelCatalog } from './model-catalog.ts';
+import { checkPinnedModels } from './pinned-models.ts';
 import { Presence } from './presence.ts';
 import { ServedModels } from './served-models.ts';
 import { Supervisor } from './supervisor.ts';
@@ -31,7 +34,8 @@ const workerId = `${config.hostName}-${process.pid}`;
 const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
 const registry = new FarmRegistry(redis, keys);
-const catalog = new ModelCatalog(config.modelDirs, { refusalOf: () => null, log });
+const budget = budgetBytes(config.memoryBudget, config.device, await totalMemory(config.device));
+const catalog = new ModelCatalog(config.modelDirs, { refusalOf: (bytes) => refusalOf(bytes, budget), log });
 const served = new ServedModels(() => catalog.offers);
 const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
 const supervisor = new Supervisor({
@@ -69,6 +73,7 @@ stopOnSignal({
   },
 });
 
+await checkPinnedModels(config, budget);
 await checkRedis(redis, log);
 await presence.begin();
 await presence.reclaimFromTheDead();

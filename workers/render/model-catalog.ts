@@ -54,7 +54,9 @@ export class ModelCatalog {
   /** The offer, or why there is none. */
   async #read(name: string, path: string): Promise<OfferedModel | string> {
     try {
-      const { kinds, digest, bytes, memoryBytes, defaultWidth, defaultHeight } = await readModelFolder(path);
+      const { kinds, digest, bytes, memoryBytes, defaultWidth, defaultHeight } = await readModelFolder(path, {
+        roots: this.#dirs,
+      });
       if (kinds.length === 0) return 'it can do no kind of job that Kiln knows';
       const offer = { name, kinds, digest, bytes, memoryBytes, defaultWidth, defaultHeight };
       return this.#options.refusalOf(memoryBytes) ?? offer;

@@ -1,4 +1,4 @@
-/** max_batch_size per lane: configured, or derived from free memory once the lane's model is loaded. */
+/** max_batch_size per lane: configured, or derived from what is left of memory once the lane's model is loaded. */
 import { defaultMaxBatchSize, maxBatchSizeCap, type Device } from '../../../src/domain/batch-limits.ts';
 import type { PickLimits } from '../../../src/domain/pick-batch.ts';
 
@@ -9,46 +9,42 @@ export interface LaneShape {
   readonly latentWidth: number;
 }
 
-export class BatchSizes implements PickLimits {
-  readonly #configured: number;
-  readonly #device: Device;
-  readonly #freeBytes: () => Promise<number>;
-  readonly #sizes = new Map<string, number>();
+export interface BatchSizesOptions {
+  /** 0 derives every lane's size. */
+  readonly configured: number;
+  readonly device: Device;
+  readonly freeBytes: () => Promise<number>;
+  /** Another number whenever models have come or gone: then sizes are derived anew. */
+  readonly epoch?: () => number;
+}
 
-  /** `configured` 0 derives every lane's size; `freeBytes` is asked once a lane. */
-  constructor(options: { configured: number; device: Device; freeBytes: () => Promise<number> }) {
-    this.#configured = options.configured;
-    this.#device = options.device;
-    this.#freeBytes = options.freeBytes;
+export class BatchSizes implements PickLimits {
+  readonly #options: BatchSizesOptions;
+  readonly #derived = new Map<string, { readonly size: number; readonly epoch: number }>();
+  /** Lanes in which a larger batch ran out of memory. */
+  readonly #caps = new Map<string, number>();
+
+  constructor(options: BatchSizesOptions) {
+    this.#options = options;
   }
 
   maxBatchSize(lane: string): number {
-    return this.#sizes.get(lane) ?? this.#unmeasured();
+    const { configured, device } = this.#options;
+    const size = this.#derived.get(lane)?.size ?? (configured > 0 ? configured : maxBatchSizeCap(device));
+    return Math.min(size, this.#caps.get(lane) ?? size);
   }
 
-  /** To be called with the lane's model loaded, before its first step. */
+  /** To be called with the lane's model loaded, before a step. */
   async measure(lane: string, shape: LaneShape): Promise<void> {
-    if (this.#sizes.has(lane)) return;
-    const { channels, latentHeight, latentWidth } = shape;
-    const size =
-      this.#configured > 0
-        ? this.#configured
-        : defaultMaxBatchSize({
-            device: this.#device,
-            freeBytes: await this.#freeBytes(),
-            channels,
-            latentHeight,
-            latentWidth,
-          });
-    this.#sizes.set(lane, size);
+    const { configured, device, freeBytes } = this.#options;
+    const epoch = this.#options.epoch?.() ?? 0;
+    if (configured > 0 || this.#derived.get(lane)?.epoch === epoch) return;
+    const size = defaultMaxBatchSize({ device, freeBytes: await freeBytes(), ...shape });
+    this.#derived.set(lane, { size, epoch });
   }
 
   /** A batch of this many did not fit: half of it may. The lane keeps the smaller size. */
   halve(lane: string, tooMany: number): void {
-    this.#sizes.set(lane, Math.max(1, Math.floor(tooMany / 2)));
-  }
-
-  #unmeasured(): number {
-    return this.#configured > 0 ? this.#configured : maxBatchSizeCap(this.#device);
+    this.#caps.set(lane, Math.max(1, Math.floor(tooMany / 2)));
   }
 }

@@ -8,7 +8,8 @@
  * Of two stages the second begins where the first has ended: the sample goes on in its other lane, due when it was.
  *
  * One call runs at a time and blocks the thread, so nothing here needs a lock; everything awaited lets messages in,
- * so who is still wanted is checked again after each wait. At most one decoded image is held.
+ * so who is still wanted is checked again after each wait. At most one decoded image is held, beside the smaller ones
+ * that wait for their second stage.
  */
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Device } from '../../../src/domain/batch-limits.ts';
@@ -73,6 +74,7 @@ export class EngineLoop {
   /** Runs until `stop`, then releases the models. Rejects on a fault after which the process must not go on. */
   async run(): Promise<void> {
     await this.#parts.emit({ kind: 'ready' });
+    for (const name of this.#parts.models.pinned) await this.#load(name);
     while (!this.#stopped) {
       const batch = pickBatch([...this.#entries.values()], this.#parts.sizes);
       const [head] = batch;
@@ -84,7 +86,7 @@ export class EngineLoop {
   }
 
   async #advance(head: Entry, batch: readonly Entry[]): Promise<void> {
-    const model = await this.#open(head);
+    const model = this.#parts.models.get(head.model) ?? (await this.#load(head.model));
     if (model === undefined) return;
     const allowed = batch.slice(0, await this.#roomOf(head, model));
     for (const entry of allowed) await this.#start(model, entry);
@@ -106,19 +108,18 @@ export class EngineLoop {
     return sizes.maxBatchSize(lane);
   }
 
-  /** The model, loaded if need be; undefined when it cannot be, after all of its samples have failed. */
-  async #open({ model: name }: Entry): Promise<LoadedModel | undefined> {
+  /** Undefined when it cannot be loaded, after all of its samples have failed. */
+  async #load(name: string): Promise<LoadedModel | undefined> {
     const { models, emit, now } = this.#parts;
-    const loaded = models.get(name);
-    if (loaded !== undefined) return loaded;
     const startedAt = now();
     const waiting = [...this.#entries.values()].filter((entry) => entry.model === name);
     await emit({ kind: 'model', state: 'loading', name });
-    await this.#sayAboard('load', waiting);
+    await emit({ kind: 'aboard', doing: 'load', model: name, ids: waiting.map(({ id }) => id) });
     try {
-      const { model, released } = await models.load(name);
-      for (const gone of released) await emit({ kind: 'model', state: 'released', name: gone });
-      await emit({ kind: 'model', state: 'ready', name, ms: now() - startedAt });
+      const { model, bytes } = await models.load(name, (gone) =>
+        emit({ kind: 'model', state: 'released', name: gone }),
+      );
+      await emit({ kind: 'model', state: 'ready', name, ms: now() - startedAt, bytes });
       return model;
     } catch (error) {
       const failure = failureOf(error, 'load');

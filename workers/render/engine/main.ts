@@ -6,13 +6,14 @@ import { setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { env } from 'node:process';
 import { loadConfig, type Config } from '../../../src/config.ts';
+import { budgetBytes, type MemoryBudget } from '../../../src/domain/residency.ts';
 import { createLogger } from '../../../src/log.ts';
 import { TextCache } from '../diffusion/text-cache.ts';
 import type { LoadOptions } from '../onnx/load-model.ts';
 import { BatchSizes } from './batch-sizes.ts';
 import { checkDevice } from './check-device.ts';
 import { EngineLoop } from './engine-loop.ts';
-import { freeMemory } from './free-memory.ts';
+import { freeMemory, privateMemory, totalMemory } from './free-memory.ts';
 import { ModelFiles } from './model-files.ts';
 import { ModelShelf } from './model-shelf.ts';
 import { parseCommand, type EngineEvent } from './protocol.ts';
@@ -30,11 +31,9 @@ const loadOptions: LoadOptions = {
   profile: config.cpuProfile,
   threads: config.threads,
 };
-const engine = createEngine(config);
 // Before the first session: the threads made from now on inherit it.
 if (config.device === 'cpu') setPriority(BELOW_ITS_SUPERVISOR);
 
-process.on('message', (message) => engine.receive(parseCommand(message)));
 process.on('disconnect', () => process.exit(0));
 // Ctrl-C reaches the whole process group; what becomes of the jobs is for the supervisor to say.
 for (const signal of ['SIGINT', 'SIGTERM'] as const)
@@ -42,6 +41,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const)
 
 try {
   await checkDevice(loadOptions);
+  const engine = createEngine(config, await memoryBudget(config));
+  // In time: nothing is sent to an engine before it says that it is ready.
+  process.on('message', (message) => engine.receive(parseCommand(message)));
   await engine.run();
   process.exit(0);
 } catch (error) {
@@ -49,12 +51,35 @@ try {
   process.exit(1);
 }
 
-function createEngine({ device, maxBatchSize, modelDirs }: Config): EngineLoop {
-  const freeBytes = (): Promise<number> => freeMemory(device);
+/** To be asked before any model is loaded. */
+async function memoryBudget({ device, memoryBudget: configured }: Config): Promise<MemoryBudget> {
+  return {
+    total: budgetBytes(configured, device, await totalMemory(device)),
+    own: device === 'cpu' ? privateMemory() : 0,
+  };
+}
+
+function createEngine(
+  { device, maxBatchSize, modelDirs, pinnedModels }: Config,
+  budget: MemoryBudget,
+): EngineLoop {
+  const models = new ModelShelf({
+    source: new ModelFiles(modelDirs, loadOptions),
+    budget,
+    pinned: pinnedModels,
+    freeBytes: () => freeMemory(device),
+    // What a process holds beside its device does not count.
+    privateBytes: device === 'cpu' ? privateMemory : () => 0,
+  });
   return new EngineLoop({
     device,
-    models: new ModelShelf(new ModelFiles(modelDirs, loadOptions), freeBytes),
-    sizes: new BatchSizes({ configured: maxBatchSize, device, freeBytes }),
+    models,
+    sizes: new BatchSizes({
+      configured: maxBatchSize,
+      device,
+      freeBytes: () => models.freeBytes(),
+      epoch: () => models.counts.loads + models.counts.releases,
+    }),
     texts: new TextCache(TEXT_CACHE_BYTES),
     emit: sendToSupervisor,
     now: () => performance.now(),

@@ -43,7 +43,10 @@ const ModelEvent = Type.Union([
     kind: Type.Literal('model'),
     state: Type.Literal('ready'),
     name: Type.String(),
+    /** That loading took. */
     ms: Type.Number(),
+    /** Of memory, shared with other models or not. */
+    bytes: Count,
   }),
   Type.Object({
     kind: Type.Literal('model'),

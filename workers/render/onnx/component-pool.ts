@@ -162,7 +162,7 @@ class Entry {
     for (const session of sessions) if (session.status === 'fulfilled') await session.value.release();
   }
 
-  async #open(graph: string): Promise<Session> {
+  #open(graph: string): Promise<Session> {
     const { path } = this.component.weights;
     const bytes = this.#encode(graph);
     return createSession({ name: path, bytes, weightsFolder: dirname(path) }, this.#options);

@@ -12,17 +12,23 @@ export type DepthProcessor = Omit<DepthEstimator, 'estimate'>;
 
 /** Pillow's numbers. */
 const FILTERS: ReadonlyMap<unknown, DepthProcessor['filter']> = new Map([
+  [0, 'nearest'],
   [1, 'lanczos'],
   [2, 'bilinear'],
   [3, 'bicubic'],
 ]);
-const BICUBIC = 3;
-const SIDE = 384;
-const MIDDLE_GREY = [0.5, 0.5, 0.5];
 const RGB = 3;
+const COLOURS = `must be a list of ${RGB} numbers`;
 /** 8-bit values become 0..1. Files state the factor in decimal. */
 const RESCALE = 1 / 255;
 const RESCALE_TOLERANCE = 1e-9;
+const DEFAULTS = {
+  image_mean: [0.5, 0.5, 0.5],
+  image_std: [0.5, 0.5, 0.5],
+  resample: 3,
+  rescale_factor: RESCALE,
+  size: 384,
+};
 
 /** Steps that Kiln always or never takes. */
 const FIXED: Readonly<Record<string, unknown>> = {
@@ -42,28 +48,34 @@ const FIXED: Readonly<Record<string, unknown>> = {
 export function parseDepthProcessor(json: unknown, where: string): DepthProcessor {
   if (typeof json !== 'object' || json === null || Array.isArray(json))
     throw new ModelError(`${where}: must be a JSON object`);
-  const file: Readonly<Record<string, unknown>> = { ...json };
-  const fail = (key: string, problem: string): never => {
-    throw new ModelError(`${where}: "${key}": ${JSON.stringify(file[key])} ${problem}`);
+  const file: ProcessorFile = new Map(Object.entries({ ...DEFAULTS, ...json }));
+  const fail: Fail = (key, problem) => {
+    throw new ModelError(`${where}: "${key}": ${JSON.stringify(file.get(key))} ${problem}`);
   };
   for (const [key, only] of Object.entries(FIXED))
-    if ((file[key] ?? only) !== only) fail(key, `is not supported, only ${JSON.stringify(only)}`);
-  const rescale = Number(file['rescale_factor'] ?? RESCALE);
+    if ((file.get(key) ?? only) !== only) fail(key, `is not supported, only ${JSON.stringify(only)}`);
+  const rescale = Number(file.get('rescale_factor'));
   if (!(Math.abs(rescale - RESCALE) < RESCALE_TOLERANCE)) fail('rescale_factor', 'must be 1/255');
-  const perColour = (key: string): readonly number[] => {
-    const value = file[key] ?? MIDDLE_GREY;
-    return isNumbers(value) && value.length === RGB ? value : fail(key, `must be a list of ${RGB} numbers`);
-  };
-  const std = perColour('image_std');
-  if (std.includes(0)) fail('image_std', 'must not contain 0');
+  const filter = FILTERS.get(file.get('resample'));
+  const size = parseSize(file.get('size'));
   return {
-    ...(parseSize(file['size'] ?? SIDE) ?? fail('size', 'must be a side in pixels, or "height" and "width"')),
-    filter:
-      FILTERS.get(file['resample'] ?? BICUBIC) ??
-      fail('resample', 'must be 1 (lanczos), 2 (bilinear) or 3 (bicubic)'),
-    mean: perColour('image_mean'),
-    std,
+    ...(size ?? fail('size', 'must be a side in pixels, or "height" and "width"')),
+    filter: filter ?? fail('resample', 'must be 0 (nearest), 1 (lanczos), 2 (bilinear) or 3 (bicubic)'),
+    mean: parseColours(file.get('image_mean')) ?? fail('image_mean', COLOURS),
+    std: parseDivisors(file.get('image_std')) ?? fail('image_std', `${COLOURS}, none of them 0`),
   };
+}
+
+type ProcessorFile = ReadonlyMap<string, unknown>;
+type Fail = (key: string, problem: string) => never;
+
+function parseColours(value: unknown): readonly number[] | undefined {
+  return isNumbers(value) && value.length === RGB ? value : undefined;
+}
+
+function parseDivisors(value: unknown): readonly number[] | undefined {
+  const numbers = parseColours(value);
+  return numbers?.includes(0) === true ? undefined : numbers;
 }
 
 function parseSize(size: unknown): Pick<DepthProcessor, 'width' | 'height'> | undefined {

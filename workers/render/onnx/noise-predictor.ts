@@ -25,7 +25,7 @@ export type NoisePredictor = (input: UnetInput) => Promise<Float32Array>;
 
 export function noisePredictor(session: Session, options: NoisePredictorOptions): NoisePredictor {
   const { inChannels, outChannels, crossAttentionDim, positions } = options;
-  const predict: NoisePredictor = async ({ rows, height, width, ...input }) =>
+  const predict: NoisePredictor = ({ rows, height, width, ...input }) =>
     session.run({
       sample: { data: input.sample, dims: [rows, inChannels, height, width] },
       timestep: { data: input.timesteps, dims: [rows] },

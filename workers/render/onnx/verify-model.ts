@@ -13,6 +13,8 @@ import { misfits, readDepthProcessor, readNoiseSchedule } from './model-plan.ts'
 import { DEPTH_ESTIMATOR, planComponent, TEXT_ENCODER, UNET, VAE } from './networks.ts';
 import type { Network, Plan } from './networks.ts';
 import { INDEX_FILE, kindsOf, readIndex } from './pipeline.ts';
+import type { PipelineIndex } from './pipeline.ts';
+import type { UnetConfig } from './unet-config.ts';
 
 export interface ModelReport {
   readonly name: string;
@@ -53,62 +55,61 @@ async function inspect(
   variant: string | undefined,
 ): Promise<Pick<ModelReport, 'kinds'> & { reports: PartReport[] }> {
   const at = (file: string): string => relative(layout.path, file);
-  const plan = async <C, N extends string>(
+  const plan = <C, N extends string>(
     name: ComponentName,
     network: Network<C, N>,
-  ): Promise<Attempt<Plan<C, N>>> => {
-    const folder = layout.folderOf(name);
-    const read = async (): Promise<Plan<C, N>> =>
-      planComponent(network, await readComponentFiles(folder, name, variant));
-    return weighed(await attempt(at(folder), read));
-  };
-  const unet = await plan('unet', UNET);
+  ): Promise<Attempt<Plan<C, N>>> =>
+    attemptPlan(at(layout.folderOf(name)), async () =>
+      planComponent(network, await readComponentFiles(layout.folderOf(name), name, variant)),
+    );
+  const check = <T>(file: string | null, read: (path: string) => Promise<T>): Promise<Attempt<T>> | null =>
+    file === null ? null : attempt(at(file), () => read(file));
   const index = await attempt(INDEX_FILE, () => readIndex(layout.path));
-  const pipeline = await attempt(INDEX_FILE, async () => {
-    const { value } = unet;
-    return index.value && value ? kindsOf(index.value, value.config, value.files.configPath) : [];
-  });
+  const textEncoder = await plan('text_encoder', TEXT_ENCODER);
+  const unet = await plan('unet', UNET);
+  const vae = await plan('vae', VAE);
+  const pipeline = attemptKinds(index, unet);
   const kinds = pipeline.value ?? [];
   const files = filesOf(layout, kinds);
-  const schedule = (file: string | null): Promise<Attempt<unknown>> | null =>
-    file === null ? null : attempt(at(file), () => readNoiseSchedule(file));
-  const { depthProcessor } = files;
   const tokenizer = await attempt(at(files.tokenizer), () => ClipTokenizer.fromFolder(files.tokenizer));
-  const textEncoder = await plan('text_encoder', TEXT_ENCODER);
-  const vae = await plan('vae', VAE);
-  const processor =
-    depthProcessor === null
-      ? null
-      : await attempt(at(depthProcessor), () => readDepthProcessor(depthProcessor));
-  const estimator = kinds.includes('depth') ? await plan('depth_estimator', DEPTH_ESTIMATOR) : null;
+  const depthEstimator = kinds.includes('depth') ? await plan('depth_estimator', DEPTH_ESTIMATOR) : null;
+  const processor = await check(files.depthProcessor, readDepthProcessor);
   const attempts = [
-    index.value === undefined ? index : pipeline,
-    await schedule(files.noiseSchedule),
-    await schedule(files.lowResSchedule),
+    pipeline,
+    await check(files.noiseSchedule, readNoiseSchedule),
+    await check(files.lowResSchedule, readNoiseSchedule),
     tokenizer,
     textEncoder,
     unet,
     vae,
-    estimator,
+    depthEstimator,
     processor,
   ];
   const reports = attempts.filter((part) => part !== null).map(({ report }) => report);
-  if (textEncoder.value && unet.value && vae.value && tokenizer.value)
-    reports.push({
-      name: 'fit',
-      problems: misfits({
-        textEncoder: textEncoder.value.config,
-        unet: unet.value.config,
-        vae: vae.value.config,
-        tokenizer: tokenizer.value,
-        depth:
-          estimator?.value && processor?.value
-            ? { estimator: estimator.value.config, processor: processor.value }
-            : null,
-        isUpscaler: kinds.includes('upscale'),
-      }),
-    });
+  if (textEncoder.value && unet.value && vae.value && tokenizer.value) {
+    const configs = { textEncoder: textEncoder.value.config, unet: unet.value.config, vae: vae.value.config };
+    const estimator = depthEstimator?.value?.config;
+    const depth = estimator && processor?.value ? { estimator, processor: processor.value } : null;
+    const isUpscaler = kinds.includes('upscale');
+    const problems = misfits({ ...configs, tokenizer: tokenizer.value, depth, isUpscaler });
+    reports.push({ name: 'fit', problems });
+  }
   return { kinds, reports };
+}
+
+/** The index, and whether the UNet belongs to what it names. */
+function attemptKinds(
+  index: Attempt<PipelineIndex>,
+  unet: Attempt<Plan<UnetConfig, 'unet'>>,
+): Attempt<readonly JobKind[]> {
+  if (index.value === undefined || unet.value === undefined)
+    return { value: undefined, report: index.report };
+  const { config, files } = unet.value;
+  try {
+    return { value: kindsOf(index.value, config, files.configPath), report: index.report };
+  } catch (error) {
+    return { value: undefined, report: { ...index.report, problems: [messageOf(error)] } };
+  }
 }
 
 async function attempt<T>(name: string, read: () => Promise<T>): Promise<Attempt<T>> {
@@ -119,10 +120,13 @@ async function attempt<T>(name: string, read: () => Promise<T>): Promise<Attempt
   }
 }
 
-function weighed<C, N extends string>(part: Attempt<Plan<C, N>>): Attempt<Plan<C, N>> {
-  if (part.value === undefined) return part;
-  const { files, match } = part.value;
-  const { path, bytes, tensors } = files.weights;
+async function attemptPlan<C, N extends string>(
+  name: string,
+  read: () => Promise<Plan<C, N>>,
+): Promise<Attempt<Plan<C, N>>> {
+  const { value, report } = await attempt(name, read);
+  if (value === undefined) return { value, report };
+  const { path, bytes, tensors } = value.files.weights;
   const weights = { path, bytes, tensors: tensors.size };
-  return { ...part, report: { ...part.report, weights, problems: match.problems } };
+  return { value, report: { name, weights, problems: value.match.problems } };
 }
