@@ -1,90 +1,22 @@
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import {
-  decodeSample,
-  isDenoised,
-  startSample,
-  stepBatch,
-  type Sample,
-} from '../../workers/render/diffusion/denoise.ts';
+import { isDenoised, startSample, stepBatch, type Sample } from '../../workers/render/diffusion/denoise.ts';
 import type { LoadedModel } from '../../workers/render/diffusion/loaded-model.ts';
-import type {
-  DepthRequest,
-  ImageToImageRequest,
-  InpaintRequest,
-  SampleRequest,
-  TextToImageRequest,
-  UpscaleRequest,
-} from '../../workers/render/diffusion/sample-request.ts';
-import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
-import type { DepthValues, GreyImage, RawImage } from '../../workers/render/image/raw-image.ts';
-import { loadModel } from '../../workers/render/onnx/load-model.ts';
-import { Random } from '../support/random.ts';
-
-const MODELS = new URL('../fixtures/golden-kinds/models/', import.meta.url);
-
-function load(name: string): Promise<LoadedModel> {
-  return loadModel(fileURLToPath(new URL(name, MODELS)), { device: { kind: 'cpu' }, profile: 'lean' });
-}
-
-/** Every value follows from the seed. */
-function picture(width: number, height: number, seed = 1): RawImage {
-  const random = new Random(seed);
-  return { width, height, rgb: Uint8Array.from({ length: 3 * width * height }, () => random.int(0, 255)) };
-}
-
-/** Black, with a white box in the middle third. */
-function maskOf(width: number, height: number): GreyImage {
-  const isInside = (at: number, side: number): boolean =>
-    at >= Math.floor(side / 3) && at < Math.floor((2 * side) / 3);
-  const grey = Uint8Array.from({ length: width * height }, (_, i) =>
-    isInside(i % width, width) && isInside(Math.floor(i / width), height) ? 255 : 0,
-  );
-  return { width, height, grey };
-}
-
-const texts = (): TextCache => new TextCache(2 ** 20);
-
-const TEXT: TextToImageRequest = {
-  kind: 'txt2img',
-  prompt: 'a red cube on a grey floor',
-  negativePrompt: '',
-  width: 40,
-  height: 32,
-  steps: 4,
-  guidanceScale: 5,
-  guidanceRescale: 0,
-  clipSkip: 0,
-  eta: 0,
-  seed: 1,
-  sampler: 'ddim',
-};
-const IMAGE: ImageToImageRequest = { ...TEXT, kind: 'img2img', image: picture(45, 37), strength: 0.75 };
-const DEPTH: DepthRequest = {
-  ...TEXT,
-  kind: 'depth',
-  image: picture(45, 37),
-  strength: 0.75,
-  depthMap: null,
-};
-const INPAINT: InpaintRequest = {
-  ...TEXT,
-  kind: 'inpaint',
-  image: picture(60, 50),
-  mask: maskOf(60, 50),
-  strength: 0.75,
-  overlay: false,
-  cropPadding: null,
-};
-const UPSCALE: UpscaleRequest = { ...TEXT, kind: 'upscale', image: picture(11, 9), noiseLevel: 20 };
-
-function slope(width: number, height: number): DepthValues {
-  return {
-    width,
-    height,
-    values: Float32Array.from({ length: width * height }, (_, i) => (i % width) / width),
-  };
-}
+import type { SampleRequest } from '../../workers/render/diffusion/sample-request.ts';
+import type { RawImage } from '../../workers/render/image/raw-image.ts';
+import {
+  DEPTH,
+  finish,
+  IMAGE,
+  INPAINT,
+  load,
+  maskOf,
+  picture,
+  render,
+  slope,
+  TEXT,
+  texts,
+  UPSCALE,
+} from './tiny-requests.ts';
 
 /** Of all kinds that the model can do, with settings that differ in everything but the size. */
 const COMPANY: Readonly<Record<string, readonly SampleRequest[]>> = {
@@ -113,17 +45,6 @@ const COMPANY: Readonly<Record<string, readonly SampleRequest[]>> = {
     { ...UPSCALE, noiseLevel: 0, sampler: 'dpmpp_2m', steps: 6, seed: 3, image: picture(10, 8, 2) },
   ],
 };
-
-async function finish(model: LoadedModel, sample: Sample): Promise<RawImage> {
-  while (!isDenoised(sample)) await stepBatch(model, [sample]);
-  const outcome = await decodeSample(model, sample);
-  if (outcome.kind === 'failure') throw new Error(outcome.failure.message);
-  return outcome.image;
-}
-
-async function render(model: LoadedModel, request: SampleRequest): Promise<RawImage> {
-  return finish(model, await startSample(model, request, texts()));
-}
 
 describe.each(Object.keys(COMPANY))('samples of the %s model', (name) => {
   const requests = COMPANY[name] ?? [];
