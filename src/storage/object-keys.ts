@@ -1,4 +1,5 @@
 /** Every object key is built here. The fence is in the key, so a late worker cannot overwrite a winner's image. */
+import type { BulkRef } from '../domain/bulk.ts';
 import type { InputId, JobRef, OutputFormat } from '../domain/job.ts';
 
 const EXTENSION: Readonly<Record<OutputFormat, string>> = { png: 'png', jpeg: 'jpg', webp: 'webp' };
@@ -32,4 +33,23 @@ export function inputKey(tenant: string, id: InputId): string {
 
 export function depthMapKey(ref: JobRef, fence: number): string {
   return `${fenceFolder(ref, fence)}depth-map.png`;
+}
+
+export function bulkFolder(ref: BulkRef): string {
+  return `${ref.tenant}/bulks/${ref.id}/`;
+}
+
+/** Accepted rows in the order of the file, CHUNK_ROWS in each but the last: see `bulk-rows.ts`. */
+export function bulkRowsKey(ref: BulkRef, chunk: number): string {
+  return `${bulkFolder(ref)}rows/${chunk}.jsonl`;
+}
+
+/** How the rows of a chunk ended, as of a run of the bulk: no run overwrites what another wrote. */
+export function bulkOutcomesKey(ref: BulkRef, run: number, chunk: number): string {
+  return `${bulkFolder(ref)}outcomes/${run}/${chunk}.jsonl`;
+}
+
+/** The finished bulk as JSON: it answers for the record once that has expired. */
+export function bulkDocumentKey(ref: BulkRef): string {
+  return `${bulkFolder(ref)}bulk.json`;
 }
