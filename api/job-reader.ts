@@ -6,8 +6,8 @@ import type { JobRecord, JobRef } from '../src/domain/job.ts';
 import { parseJobDocument } from '../src/storage/job-document.ts';
 import { jobDocumentKey } from '../src/storage/object-keys.ts';
 import { shortText } from './shorten.ts';
-import { ImageLinks } from './image-links.ts';
-import { toJobView } from './job-view.ts';
+import { ImageLinks } from '../src/view/image-links.ts';
+import { toJobView } from '../src/view/job-view.ts';
 import type { ApiParts } from './parts.ts';
 
 type Sources = Pick<ApiParts, 'config' | 'records' | 'lanes' | 'registry' | 'store'>;

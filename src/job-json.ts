@@ -6,6 +6,7 @@ import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { STORED_PARAMS, StoredFailure, StoredRecord, StoredResult } from './contract/job-record.ts';
 import { JOB_KINDS, type JobFailure, type JobParams, type JobRecord, type JobResult } from './domain/job.ts';
+import type { JobWebhook } from './domain/webhook.ts';
 
 const params = {
   txt2img: Compile(STORED_PARAMS.txt2img),
@@ -24,16 +25,16 @@ export function toJobParams(value: unknown, what: string): JobParams {
   switch (kind) {
     case 'txt2img': {
       const stored = checked(params.txt2img, value, what);
-      return { ...stored, eta: stored.eta ?? 0, upscale: stored.upscale ?? null };
+      return { ...filled(stored), upscale: stored.upscale ?? null };
     }
     case 'img2img':
-      return withEta(checked(params.img2img, value, what));
+      return filled(checked(params.img2img, value, what));
     case 'depth':
-      return withEta(checked(params.depth, value, what));
+      return filled(checked(params.depth, value, what));
     case 'inpaint':
-      return withEta(checked(params.inpaint, value, what));
+      return filled(checked(params.inpaint, value, what));
     case 'upscale':
-      return withEta(checked(params.upscale, value, what));
+      return filled(checked(params.upscale, value, what));
   }
 }
 
@@ -63,10 +64,11 @@ function kindOf(value: unknown, what: string): JobParams['kind'] {
   return kind;
 }
 
-function withEta<Params extends { readonly eta?: number }>(
+/** With what older requests could not say yet. */
+function filled<Params extends { readonly eta?: number; readonly webhook?: JobWebhook | null }>(
   stored: Params,
-): Params & { readonly eta: number } {
-  return { ...stored, eta: stored.eta ?? 0 };
+): Params & { readonly eta: number; readonly webhook: JobWebhook | null } {
+  return { ...stored, eta: stored.eta ?? 0, webhook: stored.webhook ?? null };
 }
 
 function checked<S extends TSchema>(shape: Validator<{}, S>, value: unknown, what: string): Static<S> {

@@ -1,6 +1,6 @@
 import { WorkerList, type Worker } from '../../src/contract/worker.ts';
 import type { WorkerStatus } from '../../src/queue/farm-registry.ts';
-import { isoTime } from '../job-view.ts';
+import { isoTime } from '../../src/view/job-view.ts';
 import type { App, ApiParts } from '../parts.ts';
 import { PROBLEMS, answer } from '../schemas.ts';
 

@@ -7,6 +7,7 @@ import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
 import { Metadata } from './job-fields.ts';
 import { nullable } from './nullable.ts';
 import { SAMPLER_NAMES } from './samplers.ts';
+import { JobWebhookField } from './webhook.ts';
 
 const CLOSED = { additionalProperties: false } as const;
 
@@ -30,6 +31,7 @@ const COMMON = {
   priority: Type.Enum(PRIORITIES),
   output: Type.Object({ format: Type.Enum(OUTPUT_FORMATS), quality: Type.Integer() }, CLOSED),
   metadata: Metadata,
+  webhook: JobWebhookField,
 };
 
 const EffectiveStage = Type.Object(

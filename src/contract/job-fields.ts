@@ -4,6 +4,7 @@ import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
 import { JOB_DEFAULTS } from '../domain/job-defaults.ts';
 import { LIMITS } from '../domain/limits.ts';
 import { SAMPLER_NAMES, type SamplerName } from './samplers.ts';
+import { JobWebhookField } from './webhook.ts';
 
 const CLOSED = { additionalProperties: false } as const;
 const MiB = 1_024 * 1_024;
@@ -110,6 +111,7 @@ export function commonFields(defaults: { steps: number; guidanceScale: number; s
     priority: Type.Optional(Type.Enum(PRIORITIES, { default: JOB_DEFAULTS.priority })),
     output: Type.Optional(Output),
     metadata: Type.Optional(Metadata),
+    webhook: Type.Optional(JobWebhookField),
   };
 }
 

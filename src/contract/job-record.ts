@@ -8,10 +8,13 @@ import { Type } from 'typebox';
 import { SAMPLER_NAMES } from './samplers.ts';
 import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
 import { JOB_STATES } from '../domain/job-state.ts';
+import { JOB_WEBHOOK_EVENTS } from '../domain/webhook.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const OptionalTime = Type.Union([Type.Integer(), Type.Null()]);
 const Sampler = Type.Enum(SAMPLER_NAMES);
+
+const StoredWebhook = Type.Object({ url: Type.String(), events: Type.Array(Type.Enum(JOB_WEBHOOK_EVENTS)) });
 
 const COMMON = {
   model: Type.String(),
@@ -33,6 +36,7 @@ const COMMON = {
     type: 'object',
     additionalProperties: { type: 'string' },
   }),
+  webhook: Type.Optional(Type.Union([StoredWebhook, Type.Null()])),
 };
 
 const StoredUpscaleStage = Type.Object({

@@ -13,6 +13,7 @@ export const JOB_DEFAULTS = {
   quality: 90,
   returnDepthMap: false,
   overlay: false,
+  webhookEvents: ['completed', 'failed', 'cancelled'],
 } as const;
 
 /** The whole area under the mask is painted anew; the others keep the composition of their image. */

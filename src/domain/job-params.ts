@@ -6,6 +6,7 @@ import type { InputId, JobParams, UpscaleStage } from './job.ts';
 import { JOB_DEFAULTS, STRENGTH_DEFAULTS, UPSCALE_DEFAULTS } from './job-defaults.ts';
 import type { ChosenModels, ModelOffer } from './model-choice.ts';
 import { countedUp } from './seeds.ts';
+import type { JobWebhook } from './webhook.ts';
 
 export type InputField = 'image' | 'mask' | 'depth_map';
 
@@ -113,7 +114,13 @@ function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
       quality: request.output?.quality ?? JOB_DEFAULTS.quality,
     },
     metadata: request.metadata ?? {},
+    webhook: webhookOf(request),
   };
+}
+
+function webhookOf({ webhook = null }: CreateJob): JobWebhook | null {
+  if (webhook === null) return null;
+  return { url: webhook.url, events: webhook.events ?? JOB_DEFAULTS.webhookEvents };
 }
 
 function stageOf({ upscale = false }: CreateTxt2Img, upscaler: ModelOffer | null): UpscaleStage | null {

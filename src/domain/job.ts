@@ -1,6 +1,7 @@
 /** The job as the farm knows it: validated parameters, the record, and what a run of it yields. */
 import type { SamplerName } from '../contract/samplers.ts';
 import type { JobState } from './job-state.ts';
+import type { JobWebhook } from './webhook.ts';
 
 export const JOB_KINDS = ['txt2img', 'img2img', 'depth', 'inpaint', 'upscale'] as const;
 export type JobKind = (typeof JOB_KINDS)[number];
@@ -55,6 +56,8 @@ interface CommonParams {
   readonly priority: Priority;
   readonly output: { readonly format: OutputFormat; readonly quality: number };
   readonly metadata: Readonly<Record<string, string>>;
+  /** Null: the farm's own, when it has one. */
+  readonly webhook: JobWebhook | null;
 }
 
 /** The second of two stages: enlarges the first stage's image 4 times, with the same prompt and seed. */

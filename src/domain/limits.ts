@@ -35,6 +35,7 @@ export const LIMITS = {
   metadataKeys: 16,
   metadataKeyChars: 64,
   metadataValueChars: 512,
+  webhookUrlChars: 2_048,
   idempotencyKeyChars: 255,
   waitSecondsMax: 60,
   pageMax: 200,

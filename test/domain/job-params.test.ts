@@ -61,6 +61,7 @@ describe('the parameters of any job', () => {
       priority: 'normal',
       output: { format: 'png', quality: 90 },
       metadata: {},
+      webhook: null,
       upscale: null,
     });
   });

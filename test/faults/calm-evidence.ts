@@ -131,6 +131,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       priority: 'normal',
       output: { format: 'png', quality: 90 },
       metadata: {},
+      webhook: null,
     },
     createdAt: 1,
     startedAt: null,

@@ -29,6 +29,7 @@ function params(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
     priority: 'normal',
     output: { format: 'png', quality: 90 },
     metadata: {},
+    webhook: null,
     ...changes,
   };
 }

@@ -61,6 +61,7 @@ async function renderedJob(): Promise<RunningJob> {
     priority: 'normal',
     output: { format: 'webp', quality: 80 },
     metadata: {},
+    webhook: null,
   };
   const lane = laneName(params);
   await books.records.admit({ ref, params, lane });

@@ -27,6 +27,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
       priority: 'normal',
       output: { format: 'png', quality: 90 },
       metadata: {},
+      webhook: null,
     },
     createdAt: 0,
     startedAt: 0,

@@ -21,6 +21,7 @@ export function someParams(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams 
     priority: 'normal',
     output: { format: 'png', quality: 90 },
     metadata: {},
+    webhook: null,
     ...changes,
   };
 }

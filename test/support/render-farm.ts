@@ -134,6 +134,7 @@ export const COMMON_PARAMS = {
   priority: 'normal',
   output: { format: 'png', quality: 90 },
   metadata: {},
+  webhook: null,
 } as const satisfies Partial<JobParams>;
 
 const PARAMS: Txt2ImgParams = { ...COMMON_PARAMS, kind: 'txt2img', upscale: null };

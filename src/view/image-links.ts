@@ -1,6 +1,6 @@
 /** Links to images that work without an API key: whoever holds one may read that one image until it expires. */
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import type { JobRef } from '../src/domain/job.ts';
+import type { JobRef } from '../domain/job.ts';
 
 /** The last part of a link: an image by its number, or the one depth map of a job. */
 export type ImageName = number | 'depth-map';

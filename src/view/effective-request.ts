@@ -1,6 +1,6 @@
-import type { EffectiveRequest } from '../src/contract/effective-request.ts';
-import type { JobParams, UpscaleStage } from '../src/domain/job.ts';
-import { countedUp } from '../src/domain/seeds.ts';
+import type { EffectiveRequest } from '../contract/effective-request.ts';
+import type { JobParams, UpscaleStage } from '../domain/job.ts';
+import { countedUp } from '../domain/seeds.ts';
 
 /** The request that stands for these parameters; sent again it makes the same images. */
 export function effectiveRequest(params: JobParams): EffectiveRequest {
@@ -44,6 +44,7 @@ function commonFields(params: JobParams) {
     priority: params.priority,
     output: params.output,
     metadata: params.metadata,
+    webhook: params.webhook,
   };
 }
 

@@ -1,5 +1,5 @@
-import type { JobView } from '../src/contract/job.ts';
-import type { JobRecord, JobRef, RenderedImage } from '../src/domain/job.ts';
+import type { JobView } from '../contract/job.ts';
+import type { JobRecord, JobRef, RenderedImage } from '../domain/job.ts';
 import { effectiveRequest } from './effective-request.ts';
 import type { ImageName } from './image-links.ts';
 
