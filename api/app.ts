@@ -29,7 +29,7 @@ import { submitRoute } from './routes/submit-job.ts';
 import { uploadRoutes } from './routes/uploads.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { NAMED_SHAPES } from './schemas.ts';
-import { validationFaults } from './validation-faults.ts';
+import { schemaFaults } from '../src/domain/schema-faults.ts';
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -113,7 +113,7 @@ function createServer({ log }: ApiParts): App {
     },
     schemaErrorFormatter: (errors, part) =>
       new KilnError('invalid_request', `The ${part} of the request is not valid`, {
-        faults: validationFaults(errors),
+        faults: schemaFaults(errors),
       }),
     frameworkErrors: refuseUnrouted,
     clientErrorHandler: answerMalformedHttp,

@@ -5,7 +5,7 @@ import { isJobId } from '../src/job-id.ts';
 import type { JobRecord, JobRef } from '../src/domain/job.ts';
 import { parseJobDocument } from '../src/storage/job-document.ts';
 import { jobDocumentKey } from '../src/storage/object-keys.ts';
-import { shortText } from './shorten.ts';
+import { shortText } from '../src/domain/shorten.ts';
 import { ImageLinks } from '../src/view/image-links.ts';
 import { toJobView } from '../src/view/job-view.ts';
 import type { ApiParts } from './parts.ts';

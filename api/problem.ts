@@ -1,6 +1,6 @@
 import type { Problem } from '../src/contract/problem.ts';
 import { ERRORS, type KilnError } from '../src/domain/errors.ts';
-import { shorten } from './shorten.ts';
+import { shorten } from '../src/domain/shorten.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 

@@ -4,7 +4,7 @@
  */
 import { KilnError } from '../../src/domain/errors.ts';
 import type { App } from '../parts.ts';
-import { shortText } from '../shorten.ts';
+import { shortText } from '../../src/domain/shorten.ts';
 
 const LOOPBACK = new Set(['localhost', '127.0.0.1', '[::1]']);
 

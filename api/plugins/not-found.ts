@@ -1,7 +1,7 @@
 /** Answers for addresses without a handler: 405 and `Allow` when another method would do, else 404. */
 import { KilnError } from '../../src/domain/errors.ts';
 import type { App } from '../parts.ts';
-import { shortText } from '../shorten.ts';
+import { shortText } from '../../src/domain/shorten.ts';
 
 /** Call before the routes are registered: it learns them as they come. */
 export function answerNotFound(app: App): void {

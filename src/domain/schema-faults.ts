@@ -1,6 +1,5 @@
-/** Turns the errors of Ajv into faults that name the field, the value and the limit. */
-import type { FastifySchemaValidationError } from 'fastify';
-import type { FieldFault } from '../src/domain/errors.ts';
+/** Turns the errors of a JSON Schema validator, as Ajv words them, into faults that name field, value and limit. */
+import type { FieldFault } from './errors.ts';
 import { shorten, shortText } from './shorten.ts';
 
 const MAX_FAULTS = 16;
@@ -12,6 +11,17 @@ const MAX_FAULTS = 16;
 const REPEATING: ReadonlySet<string> = new Set(['propertyNames', 'discriminator']);
 
 type Params = Readonly<Record<string, unknown>>;
+
+export interface SchemaError {
+  readonly keyword: string;
+  /** JSON pointer to the value at fault. */
+  readonly instancePath: string;
+  readonly params: Params;
+  readonly message?: string;
+  readonly data?: unknown;
+  /** There when the name of a property is at fault, not its value. */
+  readonly propertyName?: unknown;
+}
 
 /** By schema keyword: the limit that was broken, and how to say it. */
 const BROKEN: Readonly<Record<string, (params: Params) => { limit: unknown; message: string }>> = {
@@ -31,12 +41,12 @@ const BROKEN: Readonly<Record<string, (params: Params) => { limit: unknown; mess
   maxProperties: ({ limit }) => ({ limit, message: `must have at most ${String(limit)} entries` }),
 };
 
-export function validationFaults(errors: readonly FastifySchemaValidationError[]): FieldFault[] {
+export function schemaFaults(errors: readonly SchemaError[]): FieldFault[] {
   const telling = errors.filter(({ keyword }) => !REPEATING.has(keyword));
   return telling.slice(0, MAX_FAULTS).map(faultOf);
 }
 
-function faultOf(error: FastifySchemaValidationError): FieldFault {
+function faultOf(error: SchemaError): FieldFault {
   const path = error.instancePath.split('/').slice(1).map(unescapePointer);
   const { missingProperty, additionalProperty } = error.params;
   if (typeof missingProperty === 'string') {
@@ -45,7 +55,7 @@ function faultOf(error: FastifySchemaValidationError): FieldFault {
   if (typeof additionalProperty === 'string') {
     return { field: fieldName([...path, additionalProperty]), message: 'is not a known field' };
   }
-  const isName = 'propertyName' in error;
+  const isName = error.propertyName !== undefined;
   const broken = BROKEN[error.keyword]?.(error.params) ?? { message: error.message ?? 'is not valid' };
   return {
     field: fieldName(path),
