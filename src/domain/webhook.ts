@@ -45,12 +45,12 @@ export function messageType(event: MessageEvent): string {
 
 /**
  * One id for each thing that can be told, so that it stays the same over attempts, redeliveries and a courier that dies
- * half-way: a job that starts anew after a crash has started once. It must not hold a dot, which ends it in the text
- * that is signed.
+ * half-way: a job that starts anew after a crash has started once. `occurrence` tells apart what can happen again: the
+ * step of a progress, the run of a bulk. An id holds no dot, since that ends it in the text that is signed.
  */
-export function messageId(event: MessageEvent, subject: string, step = 0): string {
-  if (event === 'bulk.completed') return `msg_${subject}_completed`;
-  return `msg_${subject}_${event}${event === 'progress' ? `_${step}` : ''}`;
+export function messageId(event: MessageEvent, subject: string, occurrence = 0): string {
+  const name = event === 'bulk.completed' ? 'completed' : event;
+  return `msg_${subject}_${name}${occurrence === 0 ? '' : `_${occurrence}`}`;
 }
 
 /** Grows over the life of a job: messages may overtake each other, and this tells which is newer. */
@@ -62,4 +62,10 @@ export function sequenceOf(event: JobWebhookEvent, { step, steps }: JobProgress)
 /** True of news that is worth nothing when it is late: tried once, and only while it is news. */
 export function isPerishable(event: MessageEvent): boolean {
   return event === 'progress';
+}
+
+/** An address as logs may show it: a query is where callers put their secrets. */
+export function shownUrl(url: string): string {
+  const [address = ''] = url.split(/[?#]/, 1);
+  return address === url ? url : `${address}?[redacted]`;
 }
