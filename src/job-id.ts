@@ -1,5 +1,5 @@
 import { v5 as uuidv5, v7 as uuidv7 } from 'uuid';
-import type { BulkPlace } from './domain/bulk.ts';
+import type { BulkPlace } from './domain/job.ts';
 
 const UUID = '[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}';
 const JOB_ID = new RegExp(`^job_${UUID}$`);

@@ -6,7 +6,8 @@ import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { STORED_PARAMS, StoredFailure, StoredRecord, StoredResult } from './contract/job-record.ts';
 import { JOB_KINDS, type JobFailure, type JobParams, type JobRecord, type JobResult } from './domain/job.ts';
-import type { JobWebhook } from './domain/webhook.ts';
+
+type LaterParams = Pick<JobParams, 'eta' | 'webhook' | 'bulk'>;
 
 const params = {
   txt2img: Compile(STORED_PARAMS.txt2img),
@@ -65,10 +66,13 @@ function kindOf(value: unknown, what: string): JobParams['kind'] {
 }
 
 /** With what older requests could not say yet. */
-function filled<Params extends { readonly eta?: number; readonly webhook?: JobWebhook | null }>(
-  stored: Params,
-): Params & { readonly eta: number; readonly webhook: JobWebhook | null } {
-  return { ...stored, eta: stored.eta ?? 0, webhook: stored.webhook ?? null };
+function filled<Params extends Partial<LaterParams>>(stored: Params): Params & LaterParams {
+  return {
+    ...stored,
+    eta: stored.eta ?? 0,
+    webhook: stored.webhook ?? null,
+    bulk: stored.bulk ?? null,
+  };
 }
 
 function checked<S extends TSchema>(shape: Validator<{}, S>, value: unknown, what: string): Static<S> {

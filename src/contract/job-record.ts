@@ -37,6 +37,7 @@ const COMMON = {
     additionalProperties: { type: 'string' },
   }),
   webhook: Type.Optional(Type.Union([StoredWebhook, Type.Null()])),
+  bulk: Type.Optional(Type.Union([Type.Object({ id: Type.String(), row: Count }), Type.Null()])),
 };
 
 const StoredUpscaleStage = Type.Object({

@@ -53,6 +53,10 @@ export const JobView = Type.Object(
     }),
     average_batch: nullable('number', { description: 'Mean number of images denoised together with it' }),
     request: EffectiveRequest,
+    bulk: Type.Union([
+      Type.Object({ id: Type.String(), row: Type.Integer({ description: 'Counted from 0' }) }, CLOSED),
+      Type.Null({ description: 'Unless it is a row of a bulk' }),
+    ]),
     images: Type.Array(JobImage),
     depth_map: Type.Union([
       Type.Object(STORED_FILE, CLOSED),

@@ -19,12 +19,6 @@ export const CHUNK_ROWS = 1_000;
 /** Addresses a bulk, as a JobRef does a job. */
 export type BulkRef = JobRef;
 
-/** Where a job comes from: the row is counted from 0, over the rows that were accepted. */
-export interface BulkPlace {
-  readonly id: string;
-  readonly row: number;
-}
-
 /** Each row is in exactly one of them: they always add up to the rows of the bulk. */
 export interface BulkCounts {
   /** Not fed yet: there is no job. */

@@ -115,6 +115,7 @@ function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
     },
     metadata: request.metadata ?? {},
     webhook: webhookOf(request),
+    bulk: null,
   };
 }
 

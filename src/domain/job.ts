@@ -27,6 +27,12 @@ export interface JobRef {
   readonly id: string;
 }
 
+/** The row of a bulk that a job stands for: counted from 0, over the rows that were accepted. */
+export interface BulkPlace {
+  readonly id: string;
+  readonly row: number;
+}
+
 /** An image in the object store: `up_` and the SHA-256, in hex, of its canonical PNG. */
 export type InputId = string;
 
@@ -58,6 +64,8 @@ interface CommonParams {
   readonly metadata: Readonly<Record<string, string>>;
   /** Null: the farm's own, when it has one. */
   readonly webhook: JobWebhook | null;
+  /** Null: it came alone. */
+  readonly bulk: BulkPlace | null;
 }
 
 /** The second of two stages: enlarges the first stage's image 4 times, with the same prompt and seed. */

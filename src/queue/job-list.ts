@@ -34,7 +34,7 @@ export async function listJobs(
 ): Promise<JobPage> {
   const index = keys.index(tenant, filter.state);
   const records: JobRecord[] = [];
-  let position = filter.cursor === undefined ? '+inf' : after(filter.cursor);
+  let position = filter.cursor === undefined ? '+inf' : afterCursor(filter.cursor);
   for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT;) {
     const flat = await redis.zrevrangebyscore(
       index,
@@ -87,7 +87,8 @@ function toObject(hash: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(hash).map(([field, value]) => [field, String(value)]));
 }
 
-function toEntries(flat: readonly string[]): { id: string; score: string }[] {
+/** Members and scores, as WITHSCORES gives them. */
+export function toEntries(flat: readonly string[]): { id: string; score: string }[] {
   const entries = [];
   for (let n = 0; n + 1 < flat.length; n += 2) entries.push({ id: flat[n] ?? '', score: flat[n + 1] ?? '' });
   return entries;
@@ -102,7 +103,8 @@ function fits(record: JobRecord, filter: JobFilter): boolean {
   );
 }
 
-function after(cursor: string): string {
+/** The range of scores behind a cursor. Throws InvalidCursorError. */
+export function afterCursor(cursor: string): string {
   if (!/^\d{1,16}(?:\.\d{1,16})?$/.test(cursor)) {
     throw new InvalidCursorError(`the cursor '${cursor.slice(0, 40)}' is not one that an earlier page gave`);
   }

@@ -24,6 +24,7 @@ import { PROGRESS } from './scripts/progress.ts';
 import { TRANSITION } from './scripts/transition.ts';
 
 const IDEMPOTENCY_TTL_MS = 24 * 3_600_000;
+const ARCHIVED_ROW_TTL_MS = 60_000;
 
 export interface Idempotency {
   readonly key: string;
@@ -195,6 +196,17 @@ export class JobRecords {
     const [kind, state] = toList(await this.#run('cancel', ref, [message], [this.#keys.cancels]));
     if (kind === 'terminal') return { kind, state: toTerminal(state, ref) };
     return { kind: kind === 'cancelled' ? kind : 'missing' };
+  }
+
+  /**
+   * The job's document is in the store. The record of a bulk's row is then not kept for longer than those need it who
+   * are just told of its end: a bulk has a million of them.
+   */
+  async archived({ tenant, id, params }: JobRecord): Promise<void> {
+    if (params.bulk === null) return;
+    const ttlMs = Math.min(ARCHIVED_ROW_TTL_MS, this.#ttlMs);
+    const both = [this.#keys.job({ tenant, id }), this.#keys.history({ tenant, id })];
+    await Promise.all(both.map((key) => this.#redis.pexpire(key, ttlMs)));
   }
 
   async read(ref: JobRef): Promise<JobRecord | undefined> {

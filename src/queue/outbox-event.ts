@@ -1,9 +1,9 @@
 /** The outbox: one stream entry a transition, added by the script that made it. Every notification comes from it. */
 import { isTerminal, type JobState } from '../domain/job-state.ts';
-import type { JobRef } from '../domain/job.ts';
+import type { BulkPlace, JobRef } from '../domain/job.ts';
 import { pairUp, toList } from './replies.ts';
 
-/** Every event, and the state of the job after it. */
+/** Every event, and the state of the job after it; null for the events of a bulk. */
 const EVENT_STATES = {
   'job.queued': 'queued',
   'job.started': 'running',
@@ -11,20 +11,32 @@ const EVENT_STATES = {
   'job.succeeded': 'succeeded',
   'job.failed': 'failed',
   'job.cancelled': 'cancelled',
-} as const satisfies Record<string, JobState>;
+  'bulk.accepted': null,
+  'bulk.paused': null,
+  'bulk.resumed': null,
+  'bulk.cancelled': null,
+  'bulk.retried': null,
+  /** The last row has ended; also of a bulk that was cancelled. */
+  'bulk.completed': null,
+} as const satisfies Record<string, JobState | null>;
 export type OutboxEventType = keyof typeof EVENT_STATES;
 
 export interface OutboxEvent {
   /** Stream id: `<ms of Redis>-<number>`, growing. Two deliveries of one event have the same. */
   readonly id: string;
   readonly type: OutboxEventType;
+  /** Of the job, or of the bulk whose event it is. */
   readonly ref: JobRef;
+  /** Of a bulk: its run. */
   readonly fence: number;
+  /** The row that the job stands for. */
+  readonly bulk: BulkPlace | null;
   readonly at: number;
 }
 
 export function isTerminalEvent(event: OutboxEvent): boolean {
-  return isTerminal(EVENT_STATES[event.type]);
+  const state = EVENT_STATES[event.type];
+  return state !== null && isTerminal(state);
 }
 
 /** An entry of the stream; without an event when its type is unknown here, because a newer version wrote it. */
@@ -70,8 +82,15 @@ function toEvent(id: string, fields: ReadonlyMap<string, string>): OutboxEvent |
     type,
     ref: { tenant: fields.get('tenant') ?? '', id: fields.get('id') ?? '' },
     fence: Number(fields.get('fence')),
+    bulk: toPlace(fields.get('bulk')),
     at: Number(fields.get('at')),
   };
+}
+
+/** Written as the record has it: the id of the bulk, a space, the row. */
+function toPlace(text: string | undefined): BulkPlace | null {
+  const [id, row] = text?.split(' ') ?? [];
+  return id === undefined ? null : { id, row: Number(row) };
 }
 
 function isEventType(type: string | undefined): type is OutboxEventType {

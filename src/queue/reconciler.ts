@@ -3,7 +3,8 @@
  *
  * | found                                   | how it comes                                     | repair                     |
  * |-----------------------------------------|--------------------------------------------------|----------------------------|
- * | queued record, no BullMQ job            | a process died between admit and enqueue         | enqueue                    |
+ * | queued record, no BullMQ job            | a process died between admit and enqueue         | enqueue, but for rows of a |
+ * |                                         |                                                  | bulk that is paused        |
  * | running record, no BullMQ job           | a last second of the AOF lost to a power failure | hand back, enqueue         |
  * | entry in an index, no record            | a finished record expired                        | remove the entry           |
  *
@@ -79,12 +80,18 @@ async function enqueueLost(parts: ReconcileParts, scope: Scope): Promise<number>
   let count = 0;
   for await (const page of pages(parts, scope)) {
     count += await repair(parts, await withoutLaneJob(parts, page), async (record) => {
-      if (record.state !== 'queued') return false;
+      if (record.state !== 'queued' || (await isHeld(parts, record))) return false;
       await parts.lanes.enqueue(record, record.lane, record.params.priority);
       return true;
     });
   }
   return count;
+}
+
+/** True for a row of a bulk that is paused: it was taken out of its lane and is put back when the bulk goes on. */
+async function isHeld({ redis, keys }: ReconcileParts, { tenant, params }: JobRecord): Promise<boolean> {
+  const { bulk } = params;
+  return bulk !== null && (await redis.hget(keys.bulk({ tenant, id: bulk.id }), 'state')) === 'paused';
 }
 
 async function handBackLost(parts: ReconcileParts, scope: Scope): Promise<number> {

@@ -30,6 +30,7 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
     attempts: attemptsOf(record),
     average_batch: record.result?.averageBatch ?? null,
     request: effectiveRequest(record.params),
+    bulk: record.params.bulk,
     images: images.map((image) => ({ n: image.n, seed: image.seed, ...fileView(image, urlOf(image.n)) })),
     depth_map: depthMap === null ? null : fileView(depthMap, urlOf('depth-map')),
     error: record.failure === null ? null : { code: record.failure.code, message: record.failure.message },

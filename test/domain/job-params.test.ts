@@ -62,6 +62,7 @@ describe('the parameters of any job', () => {
       output: { format: 'png', quality: 90 },
       metadata: {},
       webhook: null,
+      bulk: null,
       upscale: null,
     });
   });

@@ -132,6 +132,7 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       output: { format: 'png', quality: 90 },
       metadata: {},
       webhook: null,
+      bulk: null,
     },
     createdAt: 1,
     startedAt: null,

@@ -30,6 +30,7 @@ function params(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
     output: { format: 'png', quality: 90 },
     metadata: {},
     webhook: null,
+    bulk: null,
     ...changes,
   };
 }

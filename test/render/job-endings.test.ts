@@ -62,6 +62,7 @@ async function renderedJob(): Promise<RunningJob> {
     output: { format: 'webp', quality: 80 },
     metadata: {},
     webhook: null,
+    bulk: null,
   };
   const lane = laneName(params);
   await books.records.admit({ ref, params, lane });

@@ -28,6 +28,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
       output: { format: 'png', quality: 90 },
       metadata: {},
       webhook: null,
+      bulk: null,
     },
     createdAt: 0,
     startedAt: 0,

@@ -22,6 +22,7 @@ export function someParams(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams 
     output: { format: 'png', quality: 90 },
     metadata: {},
     webhook: null,
+    bulk: null,
     ...changes,
   };
 }

@@ -135,6 +135,7 @@ export const COMMON_PARAMS = {
   output: { format: 'png', quality: 90 },
   metadata: {},
   webhook: null,
+  bulk: null,
 } as const satisfies Partial<JobParams>;
 
 const PARAMS: Txt2ImgParams = { ...COMMON_PARAMS, kind: 'txt2img', upscale: null };

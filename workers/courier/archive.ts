@@ -8,7 +8,7 @@ import { fenceFolder, jobDocumentKey, jobFolder } from '../../src/storage/object
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 
 export interface ArchiveParts {
-  readonly records: Pick<JobRecords, 'read'>;
+  readonly records: Pick<JobRecords, 'read' | 'archived'>;
   readonly store: ObjectStore;
   readonly log: Logger;
 }
@@ -23,6 +23,7 @@ export async function archiveJob({ records, store, log }: ArchiveParts, ref: Job
   await store.put(jobDocumentKey(ref), jobDocument(record), 'application/json');
   const losers = losersAmong(await store.list(jobFolder(ref)), record);
   await Promise.all(losers.map((key) => store.delete(key)));
+  await records.archived(record);
   log.debug({ id: ref.id, state: record.state, deleted: losers.length }, 'job archived');
 }
 

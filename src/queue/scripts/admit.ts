@@ -1,3 +1,14 @@
+/** What a new record counts. */
+export const FRESH_COUNTS = `'fence', 0, 'attempts', 0, 'crashes', 0, 'soloCrashes', 0, 'step', 0`;
+
+export const NEXT_SCORE = `
+local function nextScore(zset)
+  local newest = redis.call('ZRANGE', zset, -1, -1, 'WITHSCORES')
+  if newest[2] and tonumber(newest[2]) >= now then return tonumber(newest[2]) + 1 / 2048 end
+  return now
+end
+`;
+
 /**
  * (nothing) -> queued. Answers {'admitted', fields}, {'existing', id} or {'conflict', id}.
  *
@@ -18,12 +29,11 @@ if KEYS[11] then
 end
 if redis.call('EXISTS', record) == 1 then return { 'admitted', redis.call('HGETALL', record) } end
 
-local newest = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
-local score = now
-if newest[2] and tonumber(newest[2]) >= now then score = tonumber(newest[2]) + 1 / 2048 end
+${NEXT_SCORE}
+local score = nextScore(index)
 
-redis.call('HSET', record, 'state', 'queued', 'fence', 0, 'lane', ARGV[4], 'params', ARGV[5], 'createdAt', now,
-  'attempts', 0, 'crashes', 0, 'soloCrashes', 0, 'step', 0, 'steps', ARGV[6])
+redis.call('HSET', record, 'state', 'queued', 'lane', ARGV[4], 'params', ARGV[5], 'createdAt', now, 'steps', ARGV[6],
+  ${FRESH_COUNTS})
 redis.call('ZADD', index, score, id)
 redis.call('ZADD', indexOf.queued, score, id)
 redis.call('SADD', KEYS[10], tenant)
