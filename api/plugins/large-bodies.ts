@@ -1,6 +1,6 @@
 /** Large bodies are held in memory while they are read, so there are only so many of them at a time. */
 import { KilnError } from '../../src/domain/errors.ts';
-import { ByteBudget } from '../byte-budget.ts';
+import { ByteBudget } from '../../src/inputs/byte-budget.ts';
 import type { App } from '../parts.ts';
 
 const MiB = 1024 * 1024;

@@ -1,6 +1,6 @@
 /** What a job may say to name an image, told apart by how it is written. */
-import type { InputId } from '../../src/domain/job.ts';
-import { LIMITS } from '../../src/domain/limits.ts';
+import type { InputId } from '../domain/job.ts';
+import { LIMITS } from '../domain/limits.ts';
 import { inputFault, type InputSource } from './input-fault.ts';
 
 export type InputValue =

@@ -1,10 +1,10 @@
 /** What a job names as its image becomes the id of an object in the store. */
-import type { Config } from '../../src/config.ts';
-import { INPUT_LIMITS } from '../../src/domain/input-limits.ts';
-import type { InputId } from '../../src/domain/job.ts';
-import { guardedFetch } from '../../src/net/guarded-fetch.ts';
-import { OutboundError } from '../../src/net/outbound-error.ts';
-import { ByteBudget } from '../byte-budget.ts';
+import type { Config } from '../config.ts';
+import { INPUT_LIMITS } from '../domain/input-limits.ts';
+import type { InputId } from '../domain/job.ts';
+import { guardedFetch } from '../net/guarded-fetch.ts';
+import { OutboundError } from '../net/outbound-error.ts';
+import { ByteBudget } from './byte-budget.ts';
 import type { ImageIntake } from './image-intake.ts';
 import { inputFault } from './input-fault.ts';
 import { parseInputValue } from './input-value.ts';

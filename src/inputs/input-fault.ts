@@ -1,4 +1,4 @@
-import { KilnError } from '../../src/domain/errors.ts';
+import { KilnError } from '../domain/errors.ts';
 
 /** A field of a request and what was sent in it; absent for the file of an upload. */
 export interface InputSource {

@@ -1,4 +1,4 @@
-import { KilnError } from '../src/domain/errors.ts';
+import { KilnError } from '../domain/errors.ts';
 
 /** How many bytes of callers this process holds at once. Who would go beyond is asked to come again. */
 export class ByteBudget {

@@ -1,12 +1,12 @@
 /** From the file that a caller sent to the object that jobs use. */
 import { createHash } from 'node:crypto';
-import { INPUT_LIMITS } from '../../src/domain/input-limits.ts';
-import type { InputId } from '../../src/domain/job.ts';
-import type { ImageDecoder } from '../../src/images/image-decoder.ts';
-import { PNG_SIZE_BYTES, pngSize } from '../../src/images/png-chunks.ts';
-import { RefusedImageError } from '../../src/images/refused-image-error.ts';
-import { inputKey } from '../../src/storage/object-keys.ts';
-import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { INPUT_LIMITS } from '../domain/input-limits.ts';
+import type { InputId } from '../domain/job.ts';
+import type { ImageDecoder } from '../images/image-decoder.ts';
+import { PNG_SIZE_BYTES, pngSize } from '../images/png-chunks.ts';
+import { RefusedImageError } from '../images/refused-image-error.ts';
+import { inputKey } from '../storage/object-keys.ts';
+import type { ObjectStore } from '../storage/object-store.ts';
 import { inputFault, type InputSource } from './input-fault.ts';
 
 export const INPUT_TYPE = 'image/png';
