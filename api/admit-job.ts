@@ -10,9 +10,10 @@ import type { JobRecord, JobRef } from '../src/domain/job.ts';
 import { laneName } from '../src/domain/lane.ts';
 import { areOffered, chooseModels, type ChosenModels } from '../src/domain/model-choice.ts';
 import { checkRequest } from '../src/domain/request-rules.ts';
+import { webhookFault } from '../src/net/webhook-fault.ts';
 import { isRedisUnavailable } from '../src/queue/connection.ts';
 import type { Idempotency, PriorJob } from '../src/queue/job-records.ts';
-import type { ResolveInput } from './inputs/resolve-input.ts';
+import type { ResolveInput } from '../src/inputs/resolve-input.ts';
 import type { JobReader } from './job-reader.ts';
 import type { OfferCache } from './offer-cache.ts';
 import type { ApiParts } from './parts.ts';
@@ -42,6 +43,7 @@ export interface Submission {
 export async function admitJob(submission: Submission, parts: AdmissionParts): Promise<JobRecord> {
   const { ref, request, idempotency } = submission;
   checkRequest(request);
+  checkWebhook(request, parts.config);
   const inputs = inputsOf(request);
   // `admit` looks the key up as well; this spares a request sent again the fetching of its images.
   if (idempotency !== undefined && inputs.length > 0) {
@@ -68,6 +70,11 @@ export function acceptedButUnread({ id }: JobRef): string {
 /** Other errors than an absent Redis stay what they are. */
 export function unavailable(error: unknown, message: string): unknown {
   return isRedisUnavailable(error) ? new KilnError('unavailable', message, { cause: error }) : error;
+}
+
+function checkWebhook({ webhook }: CreateJob, { webhooks }: AdmissionParts['config']): void {
+  const fault = webhook && webhookFault(webhook.url, 'webhook.url', webhooks.outbound);
+  if (fault) throw new KilnError('invalid_request', 'The webhook cannot be taken', { faults: [fault] });
 }
 
 async function modelsFor(request: CreateJob, { config, offers }: AdmissionParts): Promise<ChosenModels> {

@@ -6,9 +6,11 @@ import { cpus, hostname } from 'node:os';
 import { delimiter, join, resolve } from 'node:path';
 import { envSchema } from 'env-schema';
 import { Type, type Static } from 'typebox';
+import { originsOf } from './net/allowed-origins.ts';
 import type { OutboundPolicy } from './net/outbound-url.ts';
 import { parseByteSize } from './domain/byte-size.ts';
 import { packageRoot } from './paths.ts';
+import { WEBHOOK_VARIABLES, webhookSettings, type WebhookSettings } from './webhook-settings.ts';
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
@@ -94,6 +96,7 @@ const Environment = Type.Object({
     description:
       'comma-separated origins, such as http://files.internal:9000, that images come from whatever their address',
   }),
+  ...WEBHOOK_VARIABLES,
   KILN_LINK_TTL_SECONDS: Type.Integer({ default: 900, minimum: 1, description: 'life of an image link' }),
   KILN_RECONCILE_SECONDS: Type.Number({
     default: 30,
@@ -133,6 +136,7 @@ export interface Config {
   readonly inputTtlMs: number;
   /** Where Kiln goes on behalf of callers. */
   readonly outbound: OutboundPolicy;
+  readonly webhooks: WebhookSettings;
   readonly linkTtlMs: number;
   readonly reconcileMs: number;
   readonly logLevel: string;
@@ -190,25 +194,16 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     drainMs: env.KILN_DRAIN_SECONDS * SECOND,
     recordTtlMs: env.KILN_RECORD_TTL_HOURS * HOUR,
     inputTtlMs: env.KILN_INPUT_TTL_HOURS * HOUR,
-    outbound: { allowHttp: env.KILN_FETCH_HTTP, allowedOrigins: originsOf(env.KILN_FETCH_ALLOW) },
+    outbound: {
+      allowHttp: env.KILN_FETCH_HTTP,
+      allowedOrigins: originsOf('KILN_FETCH_ALLOW', env.KILN_FETCH_ALLOW),
+    },
+    webhooks: webhookSettings(env),
     linkTtlMs: env.KILN_LINK_TTL_SECONDS * SECOND,
     reconcileMs: env.KILN_RECONCILE_SECONDS * SECOND,
     logLevel: env.KILN_LOG_LEVEL,
     hostName: hostname(),
   });
-}
-
-/** Origins as `URL.origin` writes them, so that they can be compared with one. */
-function originsOf(list: string): ReadonlySet<string> {
-  const entries = list
-    .split(',')
-    .map((entry) => entry.trim())
-    .filter((entry) => entry !== '');
-  const wrong = entries.filter((entry) => !URL.canParse(entry) || !/^https?:$/.test(new URL(entry).protocol));
-  if (wrong.length > 0) {
-    throw new Error(`KILN_FETCH_ALLOW: ${wrong.join(', ')} is no origin such as http://files.internal:9000`);
-  }
-  return new Set(entries.map((entry) => new URL(entry).origin));
 }
 
 function parseBudget(text: string): number | null {
