@@ -27,6 +27,7 @@ import { modelRoutes } from './routes/models.ts';
 import { samplerRoutes } from './routes/samplers.ts';
 import { submitRoute } from './routes/submit-job.ts';
 import { uploadRoutes } from './routes/uploads.ts';
+import { webhookRoutes } from './routes/webhooks.ts';
 import { workerRoutes } from './routes/workers.ts';
 import { NAMED_SHAPES } from './schemas.ts';
 import { schemaFaults } from '../src/domain/schema-faults.ts';
@@ -75,6 +76,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       modelRoutes(v1, shared);
       samplerRoutes(v1);
       v1.register((uploads) => uploadRoutes(uploads, shared));
+      webhookRoutes(v1, shared);
       workerRoutes(v1, shared);
       done();
     },

@@ -10,6 +10,7 @@ import { JobRecords } from '../src/queue/job-records.ts';
 import { Keys } from '../src/queue/keys.ts';
 import { Lanes } from '../src/queue/lanes.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
+import { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
 import { stopOnSignal } from '../src/stop-on-signal.ts';
 import { LocalStore } from '../src/storage/local-store.ts';
 import { buildApp } from './app.ts';
@@ -39,6 +40,7 @@ const app = await buildApp({
   registry: new FarmRegistry(redis, keys),
   store: new LocalStore(config.objectsDir),
   decoder,
+  webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
 });
 
 stopOnSignal({

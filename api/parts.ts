@@ -8,6 +8,7 @@ import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
 import type { OutboxTail } from '../src/queue/outbox.ts';
+import type { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
 import type { ObjectStore } from '../src/storage/object-store.ts';
 
 /** What the API is built of; `main.ts` makes them, and so do the tests. */
@@ -20,6 +21,7 @@ export interface ApiParts {
   readonly registry: FarmRegistry;
   readonly store: ObjectStore;
   readonly decoder: ImageDecoder;
+  readonly webhooks: WebhookDeliveries;
 }
 
 /** A Fastify instance whose handlers are typed by the TypeBox schemas of their routes. */

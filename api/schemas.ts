@@ -6,6 +6,13 @@ import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
 import { SamplerList } from '../src/contract/samplers.ts';
 import { Upload } from '../src/contract/upload.ts';
+import {
+  DeliveryList,
+  DeliveryView,
+  RedeliverRange,
+  Redelivered,
+  TestWebhook,
+} from '../src/contract/webhook.ts';
 import { WorkerList } from '../src/contract/worker.ts';
 import { PROBLEM_TYPE } from './problem.ts';
 
@@ -18,6 +25,11 @@ export const NAMED_SHAPES = [
   SamplerList,
   WorkerList,
   Upload,
+  DeliveryView,
+  DeliveryList,
+  RedeliverRange,
+  Redelivered,
+  TestWebhook,
   Problem,
 ] as const;
 

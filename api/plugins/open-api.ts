@@ -36,6 +36,7 @@ export async function describeApi(app: App, options: { needsKey: boolean }): Pro
       tags: [
         { name: 'jobs', description: 'Make, follow, cancel' },
         { name: 'uploads', description: 'Send images for jobs to use' },
+        { name: 'webhooks', description: 'What was told to whom' },
         { name: 'farm', description: 'What renders' },
         { name: 'health', description: 'For probes' },
       ],

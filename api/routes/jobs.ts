@@ -1,4 +1,3 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Type } from 'typebox';
 import { JobFilter, JobList, JobView } from '../../src/contract/job.ts';
 import { KilnError } from '../../src/domain/errors.ts';
@@ -7,10 +6,10 @@ import { InvalidCursorError } from '../../src/queue/job-list.ts';
 import type { JobReader } from '../job-reader.ts';
 import { originOf } from '../origin.ts';
 import type { App, ApiParts } from '../parts.ts';
+import { readNumbers } from '../query-numbers.ts';
 import { PROBLEMS, answer } from '../schemas.ts';
 
 const Params = Type.Object({ id: Type.String({ description: '`job_` and a UUID' }) });
-const DIGITS = /^\d{1,9}$/;
 const tags = ['jobs'];
 
 type Parts = Pick<ApiParts, 'config' | 'records' | 'lanes'> & { reader: JobReader };
@@ -58,15 +57,6 @@ function listRoute(app: App, { config, records, reader }: Parts): void {
 function wrongCursor(cause: InvalidCursorError, value: string | undefined): KilnError {
   const faults = [{ field: 'cursor', value, message: 'is not one that an earlier page gave' }];
   return new KilnError('invalid_request', cause.message, { faults, cause });
-}
-
-/** Query values arrive as text; bodies are never coerced, so this is the one place that does. */
-function readNumbers(request: FastifyRequest, _reply: FastifyReply, done: () => void): void {
-  const { query } = request;
-  if (typeof query === 'object' && query !== null && 'limit' in query && DIGITS.test(String(query.limit))) {
-    query.limit = Number(query.limit);
-  }
-  done();
 }
 
 function cancelRoute(app: App, { config, records, lanes, reader }: Parts): void {

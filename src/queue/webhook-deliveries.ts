@@ -16,7 +16,8 @@ import { ENQUEUE_DELIVERY, REDELIVER, WEBHOOKS } from './scripts/webhooks.ts';
 import { endpointOf, toAttempt, toDelivery } from './webhook-record.ts';
 
 export interface DeliveryFilter {
-  readonly state?: DeliveryState;
+  /** Any of them; absent: all. */
+  readonly states?: readonly DeliveryState[];
   readonly event?: MessageEvent;
   readonly subject?: string;
   /** Made at this time or later, and before that: ms since the epoch. */
@@ -198,9 +199,9 @@ function toObject(hash: unknown): Record<string, string> {
   return Object.fromEntries(Object.entries(hash).map(([field, value]) => [field, String(value)]));
 }
 
-function fits(delivery: WebhookDelivery, { state, event, subject }: DeliveryFilter): boolean {
+function fits(delivery: WebhookDelivery, { states, event, subject }: DeliveryFilter): boolean {
   return (
-    (state === undefined || delivery.state === state) &&
+    (states === undefined || states.includes(delivery.state)) &&
     (event === undefined || delivery.event === event) &&
     (subject === undefined || delivery.subject === subject)
   );

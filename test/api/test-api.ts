@@ -20,6 +20,7 @@ import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
+import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
@@ -65,6 +66,7 @@ export async function startApi(options: { config?: Partial<Config>; log?: Logger
     registry: new FarmRegistry(client, keys),
     store: new LocalStore(folder),
     decoder: new ImageDecoder(),
+    webhooks: new WebhookDeliveries(client, keys, config.webhooks),
   };
   parts.tail.start();
   const app = await buildApp(parts);
