@@ -8,7 +8,7 @@ import type {
   WebhookMessage,
 } from '../domain/webhook-delivery.ts';
 import { isPerishable, type MessageEvent } from '../domain/webhook.ts';
-import { InvalidCursorError } from './job-list.ts';
+import { afterCursor } from './job-list.ts';
 import type { Keys } from './keys.ts';
 import { pairUp, toList } from './replies.ts';
 import { Script } from './script.ts';
@@ -106,7 +106,7 @@ export class WebhookDeliveries {
   /** Throws InvalidCursorError for a cursor that no page gave. */
   async list(tenant: string, filter: DeliveryFilter): Promise<DeliveryPage> {
     const found: LoggedDelivery[] = [];
-    let newest = filter.cursor === undefined ? beforeTime(filter.until) : after(filter.cursor);
+    let newest = filter.cursor === undefined ? beforeTime(filter.until) : afterCursor(filter.cursor);
     for (let lookedAt = 0; lookedAt < MAX_LOOKED_AT;) {
       const flat = await this.#redis.zrevrangebyscore(
         this.#keys.deliveries(tenant),
@@ -209,11 +209,4 @@ function fits(delivery: WebhookDelivery, { states, event, subject }: DeliveryFil
 
 function beforeTime(until: number | undefined): string {
   return until === undefined ? '+inf' : `(${until}`;
-}
-
-function after(cursor: string): string {
-  if (!/^\d{1,16}(?:\.\d{1,16})?$/.test(cursor)) {
-    throw new InvalidCursorError(`the cursor '${cursor.slice(0, 40)}' is not one that an earlier page gave`);
-  }
-  return `(${cursor}`;
 }

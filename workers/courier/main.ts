@@ -1,4 +1,4 @@
-/** The courier process: archives finished jobs, puts lost ones back into their lanes, sweeps inputs; until a signal. */
+/** The courier process: archives finished jobs, tells webhooks, puts lost jobs back, sweeps inputs; until a signal. */
 import { randomUUID } from 'node:crypto';
 import process, { env } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -16,9 +16,10 @@ import { every } from '../../src/waiting.ts';
 import { archiveNext } from './archiver.ts';
 import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
 import { tidyUp } from './janitor.ts';
+import { WebhookCourier } from './webhooks/webhook-courier.ts';
 
 const SECOND = 1_000;
-/** For the archiving under way, then for the goodbye to a Redis that may be away. */
+/** For what is under way, then for the goodbye to a Redis that may be away. */
 const ARCHIVING_MS = 3 * SECOND;
 const GOODBYE_MS = SECOND;
 const STOP_DEADLINE_MS = 10 * SECOND;
@@ -49,8 +50,9 @@ const group = new OutboxGroup(redis, keys, {
   count: EVENTS_AT_ONCE,
 });
 const stopping = new AbortController();
-let loops: Promise<unknown> = Promise.resolve();
 const { signal } = stopping;
+const webhooks = new WebhookCourier({ redis, keys, records, store, config, consumer, signal, log });
+let loops: Promise<unknown> = Promise.resolve();
 const options = { graceMs: GRACE_MS, recordTtlMs: config.recordTtlMs, signal };
 
 stopOnSignal({
@@ -59,6 +61,7 @@ stopOnSignal({
   stop: async () => {
     stopping.abort();
     group.stopReading();
+    webhooks.stopReading();
     await Promise.race([loops, delay(ARCHIVING_MS)]);
     await Promise.race([sayGoodbye(), delay(GOODBYE_MS)]);
     disconnect(redis);
@@ -67,7 +70,9 @@ stopOnSignal({
 
 await checkRedis(redis, log);
 await group.create();
+await webhooks.create();
 loops = Promise.all([
+  webhooks.run(),
   every(0, () => archiveNext({ group, records, store, log, signal }), { title: 'Archiving', signal, log }),
   every(config.reconcileMs, () => tidyUp({ redis, keys, records, lanes, lease, group, log }, options), {
     title: 'Tidying up',
@@ -84,6 +89,7 @@ process.send?.({ kind: 'ready' });
 
 async function sayGoodbye(): Promise<void> {
   await group.leave();
+  await webhooks.leave();
   await lease.drop();
   await lanes.close();
 }

@@ -2,6 +2,7 @@
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Config } from '../../config.ts';
+import { listenUrl } from '../../farm-origin.ts';
 import { FARM_PROCESSES, farmProcessReady, forkFarmProcess, type FarmProcessName } from './farm-process.ts';
 import { KeptChild, type ChildPlan } from './kept-child.ts';
 import { planRedis, redisLogTail } from './redis-server.ts';
@@ -29,7 +30,7 @@ export class LocalFarm {
 
   constructor(options: FarmOptions) {
     this.#options = options;
-    this.url = `http://${urlHost(options.config.host)}:${options.config.port}`;
+    this.url = listenUrl(options.config);
   }
 
   /** Resolves when the farm takes jobs. Rejects when a process does not start; then stop() clears up. */
@@ -91,10 +92,4 @@ export class LocalFarm {
     };
     return { name, launch, ready: farmProcessReady, stopMs: config.drainMs + STOP_MARGIN_MS };
   }
-}
-
-/** Where a browser on this machine finds a server that listens on `host`. */
-function urlHost(host: string): string {
-  if (host === '0.0.0.0' || host === '::') return '127.0.0.1';
-  return host.includes(':') ? `[${host}]` : host;
 }

@@ -148,14 +148,16 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', endpoints, '-inf', now, 'LIMIT
   if room > 0 and health.openUntil <= now then
     for _, id in ipairs(redis.call('ZRANGEBYSCORE', keys.queue, '-inf', now, 'LIMIT', 0, room)) do
       redis.call('ZREM', keys.queue, id)
-      redis.call('ZADD', keys.flying, now + lease, id)
-      redis.call('HINCRBY', deliveryKey(keys, id), 'token', 1)
-      busy[host] = (busy[host] or 0) + 1
-      free = free - 1
-      answer[#answer + 1] = tenant
-      answer[#answer + 1] = id
-      answer[#answer + 1] = redis.call('HGETALL', deliveryKey(keys, id))
-      answer[#answer + 1] = health.disabled
+      if redis.call('EXISTS', deliveryKey(keys, id)) == 1 then
+        redis.call('ZADD', keys.flying, now + lease, id)
+        redis.call('HINCRBY', deliveryKey(keys, id), 'token', 1)
+        busy[host] = (busy[host] or 0) + 1
+        free = free - 1
+        answer[#answer + 1] = tenant
+        answer[#answer + 1] = id
+        answer[#answer + 1] = redis.call('HGETALL', deliveryKey(keys, id))
+        answer[#answer + 1] = health.disabled
+      end
     end
   end
   plan(name, keys, width)
