@@ -21,3 +21,16 @@ export function laneName({ model, width, height, upscale }: LaneFacts): string {
 export function laneModels(lane: string): string[] {
   return lane.replace(/\.\d+x\d+$/, '').split('/');
 }
+
+export interface LaneSize {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Null for a name that is not of that form. */
+export function laneSize(lane: string): LaneSize | null {
+  const [, width, height] = /\.(\d+)x(\d+)$/.exec(lane) ?? [];
+  return width === undefined || height === undefined
+    ? null
+    : { width: Number(width), height: Number(height) };
+}

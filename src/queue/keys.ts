@@ -30,6 +30,11 @@
  *     <p>:lane:<name>:*                           BullMQ's keys of one lane
  *     <p>:bulks:open                      set     `<tenant>/<id>` of bulks that the feeder has work with
  *     <p>:outbox                          stream  one event a transition
+ *     <p>:moves                           hash    changes of state, `to|from <state> <kind>`, ever growing
+ *     <p>:waiting                         hash    `jobs|steps <lane>` of queued jobs
+ *     <p>:speeds                          hash    JSON by lane: ms that a device needs for one step
+ *     <p>:api-keys                        hash    JSON by id: keys of callers, hashed
+ *     <p>:rate:<caller>                   string  requests in the window that runs; expires with it
  *     <p>:worker:<id>                     string  status of a worker, JSON; expires
  *     <p>:workers                         set     ids of workers
  *     <p>:models                          hash    offered models, JSON by name
@@ -56,6 +61,10 @@ export class Keys {
   readonly newLanes: string;
   readonly openBulks: string;
   readonly outbox: string;
+  readonly moves: string;
+  readonly waiting: string;
+  readonly speeds: string;
+  readonly apiKeys: string;
   readonly cancels: string;
   readonly workers: string;
   readonly models: string;
@@ -72,6 +81,10 @@ export class Keys {
     this.newLanes = `${prefix}:lanes:new`;
     this.openBulks = `${prefix}:bulks:open`;
     this.outbox = `${prefix}:outbox`;
+    this.moves = `${prefix}:moves`;
+    this.waiting = `${prefix}:waiting`;
+    this.speeds = `${prefix}:speeds`;
+    this.apiKeys = `${prefix}:api-keys`;
     this.cancels = `${prefix}:cancels`;
     this.workers = `${prefix}:workers`;
     this.models = `${prefix}:models`;
@@ -141,6 +154,10 @@ export class Keys {
 
   lease(name: string): string {
     return `${this.prefix}:lease:${name}`;
+  }
+
+  rate(caller: string): string {
+    return `${this.prefix}:rate:${caller}`;
   }
 
   wake(puller: string): string {

@@ -41,6 +41,7 @@ if KEYS[11] then
   redis.call('HSET', KEYS[11], 'id', id, 'hash', ARGV[7])
   redis.call('PEXPIRE', KEYS[11], ARGV[8])
 end
+tally(nil, 'queued', ARGV[5], ARGV[4], ARGV[6])
 note(nil, 'queued', 0, 'admit', nil, 'job.queued')
 return { 'admitted', redis.call('HGETALL', record) }
 `;

@@ -3,6 +3,7 @@
  * feeder may always feed again what it does not know to be fed.
  */
 import { FRESH_COUNTS, NEXT_SCORE } from './admit.ts';
+import { TALLY } from './tally.ts';
 
 const OPEN_ONLY = `
 local state = redis.call('HGET', key, 'state')
@@ -24,12 +25,13 @@ export const FEED_ROWS = `
 ${OPEN_ONLY}
 if redis.call('HGET', key, 'run') ~= ARGV[4] then return { 'closed' } end
 ${NEXT_SCORE}
+${TALLY}
 local limit = tonumber(ARGV[3])
-local used, fed, answers = {}, 0, { 'open' }
+local used, kinds, fed, answers = {}, {}, 0, { 'open' }
 local score = nextScore(KEYS[3])
 
 local function room(lane)
-  used[lane] = used[lane] or { before = tonumber(redis.call('HGET', windows, lane) or 0), added = 0 }
+  used[lane] = used[lane] or { before = tonumber(redis.call('HGET', windows, lane) or 0), added = 0, steps = 0 }
   return used[lane].before + used[lane].added < limit
 end
 
@@ -44,7 +46,10 @@ local function feed(row, id, lane, params, steps)
   redis.call('XADD', outbox, '*', 'type', 'job.queued', 'tenant', tenant, 'id', id, 'fence', 0, 'at', now,
     'bulk', bulk .. ' ' .. row)
   redis.call('SADD', key .. ':live', id)
+  local kind = kindOf(params)
+  kinds[kind] = (kinds[kind] or 0) + 1
   used[lane].added = used[lane].added + 1
+  used[lane].steps = used[lane].steps + steps
   fed = fed + 1
 end
 
@@ -61,8 +66,12 @@ for n = 5, #ARGV, 5 do
   end
 end
 for lane, count in pairs(used) do
-  if count.added > 0 then redis.call('HINCRBY', windows, lane, count.added) end
+  if count.added > 0 then
+    redis.call('HINCRBY', windows, lane, count.added)
+    tallyWaiting(lane, count.added, count.steps)
+  end
 end
+for kind, count in pairs(kinds) do tallyMoves(nil, 'queued', kind, count) end
 if fed > 0 then
   begin()
   redis.call('HINCRBY', key, 'queued', fed)

@@ -9,6 +9,7 @@
  * bulk are in no index: they would be a million.
  */
 import { BULK_ROWS } from './bulk-rows.ts';
+import { TALLY } from './tally.ts';
 
 export const TRANSITION = `
 local record, history, outbox, index = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
@@ -22,6 +23,7 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 -- The record's key without ':job:' and the id.
 local base = string.sub(record, 1, -(#id + 6))
 ${BULK_ROWS}
+${TALLY}
 
 local function isTerminal(state)
   return state == 'succeeded' or state == 'failed' or state == 'cancelled'
@@ -68,7 +70,9 @@ local function countRow(place, from, to)
 end
 
 local function move(from, to, change)
-  local place = redis.call('HGET', record, 'bulk')
+  local held = redis.call('HMGET', record, 'bulk', 'params', 'lane', 'steps')
+  local place = held[1] or nil
+  tally(from, to, held[2], held[3], held[4])
   redis.call('ZREM', indexOf[from], id)
   if place and isTerminal(to) then
     redis.call('ZREM', index, id)
