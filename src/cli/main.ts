@@ -5,9 +5,16 @@ import { demoCommand } from './commands/demo.ts';
 import { modelsCommand } from './commands/models.ts';
 import { processCommands } from './commands/process.ts';
 import { upCommand } from './commands/up.ts';
+import { webhooksCommand } from './commands/webhooks.ts';
 
 const program = new Command('kiln').description('A queue-based batch render farm for Stable Diffusion');
-for (const command of [upCommand(), demoCommand(), modelsCommand(), ...processCommands()]) {
+for (const command of [
+  upCommand(),
+  demoCommand(),
+  modelsCommand(),
+  webhooksCommand(),
+  ...processCommands(),
+]) {
   program.addCommand(command);
 }
 

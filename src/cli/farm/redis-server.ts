@@ -40,6 +40,15 @@ export async function planRedis(dataDir: string): Promise<RedisPlan> {
   };
 }
 
+/** Where the farm that runs in a data folder has its own Redis; undefined when none runs there. */
+export async function ownRedisUrl(dataDir: string): Promise<string | undefined> {
+  const folder = join(dataDir, 'redis');
+  const tenancy = await readTenancy(folder);
+  if (tenancy === undefined) return undefined;
+  const serverPid = await redisPid(tenancy.port, await realpath(folder));
+  return serverPid === undefined ? undefined : `redis://127.0.0.1:${tenancy.port}`;
+}
+
 /** The end of Redis's log, for a person who wants to know why it did not start. */
 export async function redisLogTail(dataDir: string): Promise<string> {
   const log = await readFile(join(dataDir, 'redis', 'redis.log'), 'utf8').catch(() => '');
