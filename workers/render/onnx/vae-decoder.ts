@@ -19,6 +19,7 @@ const OVERLAP_CELLS = 32;
 const FADE_CELLS = 16;
 
 export interface VaeDecoderOptions {
+  /** The most pixels of a picture that is decoded whole. */
   readonly wholePixels?: number;
   readonly layout?: TileLayout;
 }
@@ -45,7 +46,7 @@ export function vaeDecoder(
 function layoutFor(latentScale: number): TileLayout {
   const side = Math.max(2, Math.round(TILE_PIXELS / latentScale));
   const overlap = Math.min(OVERLAP_CELLS, Math.floor(side / 2));
-  return { side, overlap, fade: Math.min(FADE_CELLS, overlap) };
+  return { side, overlap, fade: Math.min(FADE_CELLS, overlap, (side - overlap) / 2) };
 }
 
 function tileDecoder(session: Session, config: VaeConfig): TileDecoder {

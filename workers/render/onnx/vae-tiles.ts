@@ -10,7 +10,10 @@ export interface TileLayout {
   readonly side: number;
   /** At least this much of a tile is shared with its neighbour; at most half of it. */
   readonly overlap: number;
-  /** Width of the fade, at most `overlap`. What lies further out saw the padding at the tile's edge. */
+  /**
+   * Width of the fade: at most `overlap`, and half of the rest, so that no more than two tiles meet along a side. What
+   * lies further out saw the padding at the tile's edge.
+   */
   readonly fade: number;
 }
 
