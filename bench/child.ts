@@ -60,8 +60,10 @@ export async function inChild<Answer extends TSchema>(
   }
 }
 
-/** The other end: says what was measured, then lets the process end. */
-export function answerParent(answer: object): void {
+/** The other end: measures, says what came out, and ends; at the next turn, too, when its parent is gone. */
+export async function answerParent(measure: () => Promise<object>): Promise<void> {
+  process.once('disconnect', () => process.exit(1));
+  const answer = await measure();
   process.send?.(answer, () => process.disconnect());
 }
 

@@ -1,4 +1,4 @@
-/** Room for the weights of full-size networks in the temporary folder, given back however the bench ends. */
+/** Room for the weights of full-size networks in the temporary folder, given back however the bench ends but by SIGKILL. */
 import { rmSync } from 'node:fs';
 import { mkdtemp, statfs } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

@@ -39,6 +39,7 @@ async function measure(name: string, rounds: number): Promise<Pick<Measured, 'fi
     inChild('architectures/network-child.ts', [name, folder, String(rounds)], Measured),
   );
   const { figures, ceilings, before } = answer;
+  // Some 50 MB of it are the matrix product's, where a network takes less.
   if (peak === 0) return answer;
   return {
     ceilings,

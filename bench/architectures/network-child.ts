@@ -8,4 +8,4 @@ import { fullSizeNetwork } from './networks.ts';
 const [name = '', folder = '', rounds] = argv.slice(2);
 const { threads, cpuProfile: profile } = loadConfig(env);
 const options = { device: { kind: 'cpu' }, profile, threads } as const;
-answerParent(await measureNetwork(fullSizeNetwork(name), { options, folder, rounds: Number(rounds) }));
+await answerParent(() => measureNetwork(fullSizeNetwork(name), { options, folder, rounds: Number(rounds) }));

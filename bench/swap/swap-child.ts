@@ -7,4 +7,4 @@ import { measureSwap } from './measure-swap.ts';
 const [folder = '', rounds] = argv.slice(2);
 const { threads, cpuProfile: profile } = loadConfig(env);
 const options = { device: { kind: 'cpu' }, profile, threads } as const;
-answerParent(await measureSwap({ folder, options, rounds: Number(rounds) }));
+await answerParent(() => measureSwap({ folder, options, rounds: Number(rounds) }));
