@@ -11,7 +11,7 @@ import { Keys } from '../src/queue/keys.ts';
 import { Lanes } from '../src/queue/lanes.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
 import { stopOnSignal } from '../src/stop-on-signal.ts';
-import { LocalStore } from '../src/storage/local-store.ts';
+import { openStore } from '../src/storage/open-store.ts';
 import { buildApp } from './app.ts';
 
 /** An API without Redis starts all the same and answers 503, so that it is there when Redis is. */
@@ -37,7 +37,7 @@ const app = await buildApp({
   lanes,
   tail,
   registry: new FarmRegistry(redis, keys),
-  store: new LocalStore(config.objectsDir),
+  store: await openStore(config.store, 'api'),
   decoder,
 });
 

@@ -52,7 +52,7 @@ export interface TestApi {
 export async function startApi(options: { config?: Partial<Config>; log?: Logger } = {}): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), 'kiln-api-'));
   const redis = await startRedis();
-  const config = { ...loadConfig({}), redisUrl: redis.url, objectsDir: folder, ...options.config };
+  const config = { ...loadConfig({}), redisUrl: redis.url, ...options.config };
   const log = options.log ?? pino({ level: 'silent' });
   const client = connectApi(config, log);
   const keys = new Keys(config.prefix);
