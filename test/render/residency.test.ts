@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { ModelFiles } from '../../workers/render/engine/model-files.ts';
 import { ModelShelf, type ModelSource } from '../../workers/render/engine/model-shelf.ts';
+import { listComponents, readModelFolder } from '../../workers/render/onnx/model-folder.ts';
 import { openSafetensors } from '../../workers/render/onnx/safetensors.ts';
 import { checkPinnedModels } from '../../workers/render/pinned-models.ts';
 import { engineSample, modelFiles, TestEngine } from '../support/engine.ts';
@@ -105,6 +106,18 @@ describe('models in memory', () => {
     await shelf.releaseIdle('b');
     expect(files.sessions).toBe(3);
     expect(await b.encodeText(b.tokenize('a cube'), 0)).toHaveLength(77 * 32);
+  });
+
+  test('need room for a second copy of their largest part while they load, when its weights are put into another order', async () => {
+    const dir = await family('a');
+    const files = modelFiles(dir);
+    const prepared = await files.prepare('a');
+    const { components } = await readModelFolder(join(dir, 'a'));
+    const largest = Math.max(...listComponents(components).map(({ memoryBytes }) => memoryBytes));
+    expect(files.bytesToCome).toBe(prepared.memoryBytes + largest);
+    await prepared.open();
+    expect(files.bytesToCome).toBe(0);
+    await prepared.release();
   });
 
   test('open what only some jobs need when the first of them comes', async () => {
