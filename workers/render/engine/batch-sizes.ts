@@ -3,8 +3,8 @@ import { defaultMaxBatchSize, maxBatchSizeCap, type Device } from '../../../src/
 import type { PickLimits } from '../../../src/domain/pick-batch.ts';
 
 export interface LaneShape {
-  /** Width of the UNet's first block. */
-  readonly channels: number;
+  /** That a row of the UNet holds at the fullest moment of a call. */
+  readonly peakChannels: number;
   readonly latentHeight: number;
   readonly latentWidth: number;
 }

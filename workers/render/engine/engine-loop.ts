@@ -101,7 +101,7 @@ export class EngineLoop {
   async #roomOf({ lane, size }: Entry, model: LoadedModel): Promise<number> {
     const { sizes } = this.#parts;
     await sizes.measure(lane, {
-      channels: model.baseChannels,
+      peakChannels: model.peakChannels,
       latentHeight: size.height / model.latentScale,
       latentWidth: size.width / model.latentScale,
     });

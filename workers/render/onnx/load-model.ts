@@ -11,6 +11,7 @@ import type { ModelPlan } from './model-plan.ts';
 import type { Plan } from './networks.ts';
 import { noisePredictor } from './noise-predictor.ts';
 import type { SessionOptions } from './session.ts';
+import { peakChannels } from './unet-memory.ts';
 import { vaeDecoder } from './vae-decoder.ts';
 
 /** The upscaler's pipeline sets it whatever the VAE's config says; older configs do not state it at all. */
@@ -66,7 +67,7 @@ export async function prepareModel(
       memoryBytes: folder.memoryBytes,
       workBytes: sampleBytes({
         device: options.device.kind,
-        channels: config.down[0]!.channels,
+        peakChannels: peakChannels(config),
         latentHeight: config.sampleSize,
         latentWidth: config.sampleSize,
       }),
@@ -137,7 +138,7 @@ async function open({ folder, plan, parts, tokenizer, device, release }: Opening
     latentScale,
     scalingFactor,
     crossAttentionDim: unet.config.crossAttentionDim,
-    baseChannels: unet.config.down[0]!.channels,
+    peakChannels: peakChannels(unet.config),
     noiseSchedule: settings.noiseSchedule,
     depth: depthEstimator(parts, plan),
     lowResSchedule: settings.lowResSchedule,

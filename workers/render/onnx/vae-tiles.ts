@@ -1,5 +1,5 @@
 /**
- * Decodes a large picture in tiles that overlap (docs/decisions/0011). Each tile is decoded with the statistics of the
+ * Decodes a large picture in tiles that overlap (docs/decisions/0013). Each tile is decoded with the statistics of the
  * whole picture, so that neighbours agree but for what the decoder's attention, which sees one tile, adds; in the
  * middle of an overlap one tile fades into the next.
  */
