@@ -71,11 +71,10 @@ export function judge(observation: Observation): Verdict[] {
  * How long a lane may be passed over: its wait until it is due, then one turn of every lane, its own last. A turn
  * waits until loads are affordable again, and for what the engine has taken in before.
  */
-function neglectBoundMs({ maxLaneWaitMs, residency, records }: Observation, lanes: number): number {
-  const loads = [...residency.loads.values()].flat().map(({ ms }) => ms);
+function neglectBoundMs({ maxLaneWaitMs, records }: Observation, lanes: number, loadMs: number): number {
   const starts = records.flatMap(({ startedAt }) => (startedAt === null ? [] : [startedAt]));
   const meanGapMs = (Math.max(...starts) - Math.min(...starts)) / Math.max(1, starts.length - 1);
-  return maxLaneWaitMs + lanes * (LOADS_PER_TURN * mean(loads) + SAMPLES_AHEAD * meanGapMs);
+  return maxLaneWaitMs + lanes * (LOADS_PER_TURN * loadMs + SAMPLES_AHEAD * meanGapMs);
 }
 
 function jobsEnd({ jobs, records, refused, models }: Observation): Finding {
@@ -127,7 +126,7 @@ function brokenHarmsNoOther({ models, records, residency }: Observation): Findin
 }
 
 function noLaneStarves(observation: Observation): Finding {
-  const bound = neglectBoundMs(observation, observation.waits.length);
+  const bound = neglectBoundMs(observation, observation.waits.length, mean(loadTimes(observation)));
   const faults = observation.waits
     .filter(({ longestNeglectMs }) => longestNeglectMs > bound)
     .map(({ lane, longestNeglectMs }) => `${lane} was passed over for ${seconds(longestNeglectMs)}`);
@@ -142,8 +141,8 @@ function hotLaneKeepsNoneOut(observation: Observation): Finding | null {
   const { hotStream } = observation;
   if (hotStream === null) return null;
   const { cold, queueMs, hotJobs } = hotStream;
-  // The turns of the cold lanes and of the hot one.
-  const bound = neglectBoundMs(observation, cold + 1);
+  // The turns of the cold lanes and of the hot one: so few that one slow load shows.
+  const bound = neglectBoundMs(observation, cold + 1, Math.max(0, ...loadTimes(observation)));
   const faults = queueMs.filter((ms) => ms > bound).map((ms) => `a job waited for ${seconds(ms)}`);
   if (queueMs.length < cold) faults.push(`${cold - queueMs.length} of ${cold} cold jobs did not succeed`);
   const longest = seconds(Math.max(0, ...queueMs));
@@ -182,6 +181,10 @@ function memoryStays({ budgetBytes, memory }: Observation): Finding | null {
 
 function namesOf(models: readonly ModelSpec[], flaw: ModelSpec['flaw']): string[] {
   return models.filter((model) => model.flaw === flaw).map(({ name }) => name);
+}
+
+function loadTimes({ residency }: Observation): number[] {
+  return [...residency.loads.values()].flat().map(({ ms }) => ms);
 }
 
 function firstLine(text: string): string {
