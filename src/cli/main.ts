@@ -2,12 +2,13 @@
 /** The `kiln` command. */
 import { Command } from 'commander';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { modelsCommand } from './commands/models.ts';
 import { processCommands } from './commands/process.ts';
 import { upCommand } from './commands/up.ts';
 
 const program = new Command('kiln').description('A queue-based batch render farm for Stable Diffusion');
-for (const command of [upCommand(), demoCommand(), modelsCommand(), ...processCommands()]) {
+for (const command of [upCommand(), demoCommand(), modelsCommand(), doctorCommand(), ...processCommands()]) {
   program.addCommand(command);
 }
 
