@@ -21,6 +21,7 @@ import { Keys } from '../../src/queue/keys.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -49,7 +50,14 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export async function startApi(options: { config?: Partial<Config>; log?: Logger } = {}): Promise<TestApi> {
+interface ApiOptions {
+  readonly config?: Partial<Config>;
+  readonly log?: Logger;
+  /** In place of a folder of its own. */
+  readonly store?: ObjectStore;
+}
+
+export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), 'kiln-api-'));
   const redis = await startRedis();
   const config = { ...loadConfig({}), redisUrl: redis.url, ...options.config };
@@ -63,7 +71,7 @@ export async function startApi(options: { config?: Partial<Config>; log?: Logger
     lanes: new Lanes(client, keys),
     tail: new OutboxTail(client, keys, log),
     registry: new FarmRegistry(client, keys),
-    store: new LocalStore(folder),
+    store: options.store ?? new LocalStore(folder),
     decoder: new ImageDecoder(),
   };
   parts.tail.start();
