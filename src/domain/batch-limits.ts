@@ -10,6 +10,8 @@
  * | Stable Diffusion 2.1 | 6,400 | 1.5 times | 5.5 times, with its arena and the convolutions' workspace |
  * | its x4 upscaler | 3,264 | 0.7 to 1.1 times | not measured |
  */
+import { formatByteSize } from './byte-size.ts';
+
 export type Device = 'cpu' | 'cuda';
 
 interface DeviceCost {
@@ -54,6 +56,17 @@ export function sampleBytes({ device, peakChannels, latentHeight, latentWidth }:
 export function defaultMaxBatchSize(memory: BatchMemory): number {
   const fitting = Math.floor((memory.freeBytes * SHARE_OF_FREE_MEMORY) / sampleBytes(memory));
   return Math.max(1, Math.min(COST[memory.device].cap, fitting));
+}
+
+/** The least that was ever seen held, over what the maps alone would take. */
+const LEAST_OVERHEAD = 0.7;
+
+/** Why not even one row can be computed; null when it may. A system without memory kills the process, and says nothing. */
+export function lackOfMemory({ freeBytes, ...shape }: BatchMemory): string | null {
+  const { overhead } = COST[shape.device];
+  const bytes = (sampleBytes(shape) * LEAST_OVERHEAD) / (ROWS_PER_SAMPLE * overhead);
+  if (bytes <= freeBytes) return null;
+  return `a picture of this size needs ${formatByteSize(bytes)} beside its model, and ${formatByteSize(freeBytes)} are free`;
 }
 
 /** The most samples that one call of a device is given by default, whatever its memory. */

@@ -1,5 +1,10 @@
 import { expect, test } from 'vitest';
-import { defaultMaxBatchSize, maxBatchSizeCap, type BatchMemory } from '../../src/domain/batch-limits.ts';
+import {
+  defaultMaxBatchSize,
+  lackOfMemory,
+  maxBatchSizeCap,
+  type BatchMemory,
+} from '../../src/domain/batch-limits.ts';
 
 const GiB = 2 ** 30;
 const sd21At512: BatchMemory = {
@@ -27,4 +32,10 @@ test.each<{ title: string; memory: Partial<BatchMemory>; size: number }>([
 
 test('the cap of a GPU is above that of a CPU, where batching gains little', () => {
   expect(maxBatchSizeCap('cuda')).toBeGreaterThan(maxBatchSizeCap('cpu'));
+});
+
+test('a picture whose maps alone are larger than the memory is known not to fit, with both numbers', () => {
+  const x4At1024 = { ...sd21At512, peakChannels: 3_264, latentHeight: 1_024, latentWidth: 1_024 };
+  expect(lackOfMemory({ ...x4At1024, freeBytes: 4 * GiB })).toMatch(/needs 9\.6 GB .* 4\.3 GB are free/);
+  expect(lackOfMemory({ ...x4At1024, freeBytes: 12 * GiB })).toBeNull();
 });
