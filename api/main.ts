@@ -12,7 +12,7 @@ import { Lanes } from '../src/queue/lanes.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
 import { stopOnSignal } from '../src/stop-on-signal.ts';
-import { LocalStore } from '../src/storage/local-store.ts';
+import { openStore } from '../src/storage/open-store.ts';
 import { buildApp } from './app.ts';
 
 /** An API without Redis starts all the same and answers 503, so that it is there when Redis is. */
@@ -38,7 +38,7 @@ const app = await buildApp({
   lanes,
   tail,
   registry: new FarmRegistry(redis, keys),
-  store: new LocalStore(config.objectsDir),
+  store: await openStore(config.store, 'api'),
   decoder,
   webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
 });

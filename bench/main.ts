@@ -1,24 +1,31 @@
 /**
  * `npm run bench [-- NAME...] [--json | --markdown]`: measures Kiln on this machine and prints what it found.
- * Without names all run but `unet`, which writes 3.5 GB into the temporary folder and must be asked for.
+ * Without names all run but those on full-size networks: they take minutes and write gigabytes of random weights into
+ * the temporary folder, to be removed in the end.
  */
 import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config.ts';
-import { fullSizeUnet } from './full-size-unet.ts';
+import { architecturesBench } from './architectures/architectures.ts';
 import { batchingBench } from './batching/batching.ts';
 import { farmBench } from './farm.ts';
 import { intakeBench } from './intake/intake.ts';
 import { latencyBench } from './latency.ts';
 import { formatReport, type BenchResult } from './report.ts';
+import { swapBench } from './swap/swap.ts';
+import { textCacheBench } from './text-cache/text-cache.ts';
+
+const config = loadConfig(process.env);
 
 const BENCHES: ReadonlyMap<string, () => Promise<BenchResult>> = new Map([
   ['farm', farmBench],
-  ['batching', () => batchingBench(loadConfig(process.env))],
+  ['batching', () => batchingBench(config)],
   ['latency', latencyBench],
   ['intake', intakeBench],
-  ['unet', unetBench],
+  ['architectures', () => architecturesBench(config)],
+  ['swap', () => swapBench(config)],
+  ['text-cache', () => textCacheBench(config)],
 ]);
-const BY_NAME_ONLY = new Set(['unet']);
+const BY_NAME_ONLY = new Set(['architectures', 'swap', 'text-cache']);
 
 // An exit of our own takes the farm along.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -45,12 +52,3 @@ for (const [name, run] of BENCHES) {
   results.push(await run());
 }
 console.log(formatReport(results, values.json ? 'json' : values.markdown ? 'markdown' : 'text'));
-
-async function unetBench(): Promise<BenchResult> {
-  const rows = await fullSizeUnet();
-  return {
-    bench: 'unet',
-    about: 'the UNet of Stable Diffusion 2.1 at full size on the CPU, random weights, profile lean',
-    figures: rows.map(({ name, value }) => ({ name, text: value })),
-  };
-}

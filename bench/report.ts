@@ -1,14 +1,24 @@
 /** What a bench yields, and how it is shown: as a table in the terminal, as Markdown, or as JSON. */
 import { cpus, totalmem } from 'node:os';
+import { Type, type Static } from 'typebox';
 
-export type Figure =
-  | {
-      readonly name: string;
-      readonly value: number;
-      /** `ratio` for a quotient of two figures of the same run: the only kind that travels between machines. */
-      readonly unit: 'ratio' | 'ms' | 'images/s' | 'requests/s' | 'samples';
-    }
-  | { readonly name: string; readonly text: string };
+const UNITS = [
+  /** A quotient of two figures of the same run: the only kind that travels between machines. */
+  'ratio',
+  'ms',
+  's',
+  'MB',
+  'GFLOP/s',
+  'images/s',
+  'requests/s',
+  'samples',
+] as const;
+
+export const Figure = Type.Union([
+  Type.Object({ name: Type.String(), value: Type.Number(), unit: Type.Enum(UNITS) }),
+  Type.Object({ name: Type.String(), text: Type.String() }),
+]);
+export type Figure = Readonly<Static<typeof Figure>>;
 
 export interface BenchResult {
   readonly bench: string;

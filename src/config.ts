@@ -10,6 +10,7 @@ import { originsOf } from './net/allowed-origins.ts';
 import type { OutboundPolicy } from './net/outbound-url.ts';
 import { parseByteSize } from './domain/byte-size.ts';
 import { packageRoot } from './paths.ts';
+import { STORE_VARIABLES, storeSettings, type StoreSettings } from './storage/store-settings.ts';
 import { WEBHOOK_VARIABLES, webhookSettings, type WebhookSettings } from './webhook-settings.ts';
 
 const SECOND = 1_000;
@@ -32,6 +33,7 @@ const Environment = Type.Object({
     description: 'comma-separated bearer keys of 24 characters or more',
   }),
   KILN_DATA_DIR: Type.String({ default: '.kiln', description: 'images and the own Redis of `kiln up`' }),
+  ...STORE_VARIABLES,
   KILN_MODELS_DIR: Type.String({ default: '', description: 'more folders with models, joined like PATH' }),
   KILN_DEFAULT_MODEL: Type.String({ default: 'pocket-base' }),
   KILN_DEVICE: Type.Union([Type.Literal('cpu'), Type.Literal('cuda')], { default: 'cpu' }),
@@ -117,7 +119,7 @@ export interface Config {
   readonly publicUrl: string;
   readonly apiKeys: readonly string[];
   readonly dataDir: string;
-  readonly objectsDir: string;
+  readonly store: StoreSettings;
   readonly modelDirs: readonly string[];
   readonly defaultModel: string;
   readonly device: 'cpu' | 'cuda';
@@ -174,7 +176,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     publicUrl: env.KILN_PUBLIC_URL.replace(/\/+$/, ''),
     apiKeys,
     dataDir,
-    objectsDir: join(dataDir, 'objects'),
+    store: storeSettings(env, join(dataDir, 'objects')),
     modelDirs: [
       join(packageRoot(), 'models'),
       ...env.KILN_MODELS_DIR.split(delimiter)

@@ -2,6 +2,7 @@
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ERRORS, KilnError, type ErrorCode } from '../../src/domain/errors.ts';
 import { isRedisUnavailable } from '../../src/queue/connection.ts';
+import { StoreError } from '../../src/storage/store-error.ts';
 import type { App } from '../parts.ts';
 import { PROBLEM_TYPE, problemOf } from '../problem.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
@@ -33,6 +34,10 @@ function toKilnError(error: unknown, request: FastifyRequest): KilnError {
   if (error instanceof KilnError) return error;
   if (isRedisUnavailable(error)) {
     const message = 'The queue does not answer, and nothing was changed. Try again shortly';
+    return new KilnError('unavailable', message, { cause: error });
+  }
+  if (error instanceof StoreError) {
+    const message = 'The object store does not keep or give what it should. Try again shortly';
     return new KilnError('unavailable', message, { cause: error });
   }
   if (error instanceof Error && 'statusCode' in error) {

@@ -1,10 +1,11 @@
 import { Type } from 'typebox';
 import { KilnError } from '../../src/domain/errors.ts';
 import { isRedisUnavailable } from '../../src/queue/connection.ts';
+import { StoreError } from '../../src/storage/store-error.ts';
 import type { App, ApiParts } from '../parts.ts';
 import { PROBLEMS } from '../schemas.ts';
 
-export function healthRoutes(app: App, { registry }: Pick<ApiParts, 'registry'>): void {
+export function healthRoutes(app: App, parts: Pick<ApiParts, 'registry' | 'store'>): void {
   const alive = Type.Object({ status: Type.Literal('alive') }, { description: 'The process answers' });
   app.get(
     '/healthz',
@@ -20,7 +21,8 @@ export function healthRoutes(app: App, { registry }: Pick<ApiParts, 'registry'>)
     '/readyz',
     { schema: { summary: 'Can jobs be taken', tags: ['health'], response: { 200: ready, ...PROBLEMS } } },
     async () => {
-      const models = await offeredModels(registry);
+      await reachStore(parts.store);
+      const models = await offeredModels(parts.registry);
       if (models > 0) return { status: 'ready' as const, models };
       throw notReady('models', 'no worker offers a model');
     },
@@ -34,6 +36,15 @@ async function offeredModels(registry: ApiParts['registry']): Promise<number> {
     return models.filter(({ offer, refusal }) => offer !== null && refusal === null).length;
   } catch (error) {
     throw isRedisUnavailable(error) ? notReady('redis', 'does not answer', error) : error;
+  }
+}
+
+/** No such object is there: to be told so proves the way to the store, the bucket and the right to read it. */
+async function reachStore(store: ApiParts['store']): Promise<void> {
+  try {
+    await store.getStart('readyz', 1);
+  } catch (error) {
+    throw error instanceof StoreError ? notReady('store', 'does not answer', error) : error;
   }
 }
 

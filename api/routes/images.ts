@@ -12,15 +12,21 @@ const Params = Type.Object({
 /** Both optional here: a link without them is a wrong link (403), not a malformed request. */
 const Query = Type.Object({ expires: Type.Optional(Type.String()), signature: Type.Optional(Type.String()) });
 
+/** Of the store's own address: long enough for a slow start, too short to pass on. */
+const DIRECT_SECONDS = 300;
+
 const schema = {
   summary: 'One image, by the signed link from its job',
-  description: 'Needs no API key. The ETag is the SHA-256 of the image.',
+  description:
+    'Needs no API key. Depending on where the farm keeps images, the answer is the image or leads to it; a client that ' +
+    'follows redirects need not care. The ETag is the SHA-256 of the image.',
   tags: ['jobs'],
   security: [],
   params: Params,
   querystring: Query,
   response: {
     200: { description: 'The image', content: { 'image/*': { schema: Type.String({ format: 'binary' }) } } },
+    302: { description: 'The image is at Location, for some minutes', type: 'null' },
     304: { description: 'The image that If-None-Match names', type: 'null' },
     ...PROBLEMS,
   },
@@ -41,17 +47,24 @@ export function imageRoutes(app: App, parts: Pick<ApiParts, 'store'> & { reader:
     if (image === undefined) throw missingImage(params.name);
 
     const etag = `"${image.sha256}"`;
-    reply.headers({
-      etag,
-      'cache-control': `private, max-age=${seconds}, immutable`,
-      'cross-origin-resource-policy': 'cross-origin',
-    });
-    if (request.headers['if-none-match'] === etag) return reply.code(304).send();
+    const caching = { etag, 'cache-control': `private, max-age=${seconds}, immutable` };
+    reply.header('cross-origin-resource-policy', 'cross-origin');
+    if (request.headers['if-none-match'] === etag) return reply.code(304).headers(caching).send();
+    const contentDisposition = `inline; filename="${fileName(record.id, params.name, image)}"`;
+    const options = {
+      seconds: Math.min(seconds, DIRECT_SECONDS),
+      contentType: image.contentType,
+      contentDisposition,
+    };
+    // An address is signed for one method: a look at the headers is answered here.
+    const direct = request.method === 'HEAD' ? undefined : await store.signLink(image.key, options);
+    if (direct !== undefined) return reply.header('cache-control', 'no-store').redirect(direct, 302);
     const bytes = await store.get(image.key);
     if (bytes === undefined) throw missingImage(params.name);
     reply.headers({
+      ...caching,
       'content-type': image.contentType,
-      'content-disposition': `inline; filename="${fileName(record.id, params.name, image)}"`,
+      'content-disposition': contentDisposition,
     });
     return reply.send(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
   });

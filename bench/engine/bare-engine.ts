@@ -14,7 +14,8 @@ import { TextCache } from '../../workers/render/diffusion/text-cache.ts';
 import { loadModel } from '../../workers/render/onnx/load-model.ts';
 import { median } from '../stats.ts';
 
-const TEXT_CACHE_BYTES = 64 * 2 ** 20;
+/** As in an engine. */
+export const TEXT_CACHE_BYTES = 64 * 2 ** 20;
 const WARM_ROUNDS = 2;
 
 /** One UNet call of the loop. */

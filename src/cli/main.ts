@@ -2,6 +2,7 @@
 /** The `kiln` command. */
 import { Command } from 'commander';
 import { demoCommand } from './commands/demo.ts';
+import { doctorCommand } from './commands/doctor.ts';
 import { modelsCommand } from './commands/models.ts';
 import { processCommands } from './commands/process.ts';
 import { upCommand } from './commands/up.ts';
@@ -12,6 +13,7 @@ for (const command of [
   upCommand(),
   demoCommand(),
   modelsCommand(),
+  doctorCommand(),
   webhooksCommand(),
   ...processCommands(),
 ]) {

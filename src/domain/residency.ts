@@ -39,7 +39,7 @@ export interface MemoryBudget {
 export interface MemoryUse {
   /** Of all models in memory and the one to come, components that they share counted once. */
   readonly claimedBytes: number;
-  /** Of these, what is still to be allocated. */
+  /** What loading the rest of these takes at its height. */
   readonly bytesToCome: number;
   /** That the model to come needs for one sample. */
   readonly workBytes: number;

@@ -1,11 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, readFile, readdir, rename, rm, stat, utimes } from 'node:fs/promises';
 import { dirname, join, relative, resolve, sep } from 'node:path';
+import { checkKey, folderOf, PARTIAL } from './key-rules.ts';
 import type { ObjectStart, ObjectStore } from './object-store.ts';
-
-const MAX_KEY_BYTES = 1_024;
-/** Marks a file that is still being written; keys may not look like one. */
-const PARTIAL = '.partial-';
+import { StoreError } from './store-error.ts';
 
 /**
  * Objects as files below one folder. A put that returned survives a power failure: the bytes and the name are both
@@ -29,7 +27,7 @@ export class LocalStore implements ObjectStore {
       await flushFolder(folder);
     } catch (error) {
       await rm(partial, { force: true }).catch(() => undefined);
-      throw new Error(`object ${key} was not written: ${reason(error)}`, { cause: error });
+      throw new StoreError({ key, done: 'written' }, error);
     }
   }
 
@@ -39,7 +37,7 @@ export class LocalStore implements ObjectStore {
       return await readFile(path);
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw new Error(`object ${key} was not read: ${reason(error)}`, { cause: error });
+      throw new StoreError({ key, done: 'read' }, error);
     }
   }
 
@@ -49,7 +47,7 @@ export class LocalStore implements ObjectStore {
       return await readStart(path, length);
     } catch (error) {
       if (isAbsent(error)) return undefined;
-      throw new Error(`object ${key} was not read: ${reason(error)}`, { cause: error });
+      throw new StoreError({ key, done: 'read' }, error);
     }
   }
 
@@ -61,12 +59,12 @@ export class LocalStore implements ObjectStore {
       return true;
     } catch (error) {
       if (isAbsent(error)) return false;
-      throw new Error(`object ${key} was not touched: ${reason(error)}`, { cause: error });
+      throw new StoreError({ key, done: 'touched' }, error);
     }
   }
 
   async list(prefix: string): Promise<string[]> {
-    const folder = this.#path(folderKey(prefix));
+    const folder = this.#path(folderOf(prefix));
     try {
       const entries = await readdir(folder, { recursive: true, withFileTypes: true });
       return entries
@@ -74,7 +72,7 @@ export class LocalStore implements ObjectStore {
         .map((entry) => relative(this.#root, join(entry.parentPath, entry.name)).split(sep).join('/'));
     } catch (error) {
       if (isAbsent(error)) return [];
-      throw new Error(`objects below ${prefix} were not listed: ${reason(error)}`, { cause: error });
+      throw new StoreError({ subject: 'folder', key: prefix, done: 'listed' }, error);
     }
   }
 
@@ -84,7 +82,7 @@ export class LocalStore implements ObjectStore {
       await rm(path, { force: true });
     } catch (error) {
       if (isAbsent(error)) return;
-      throw new Error(`object ${key} was not deleted: ${reason(error)}`, { cause: error });
+      throw new StoreError({ key, done: 'deleted' }, error);
     }
   }
 
@@ -100,9 +98,13 @@ export class LocalStore implements ObjectStore {
     return count;
   }
 
+  /** A folder has no addresses of its own: the API sends the bytes. */
+  signLink(): Promise<undefined> {
+    return Promise.resolve(undefined);
+  }
+
   #path(key: string): string {
-    const fault = faultOf(key);
-    if (fault !== undefined) throw new Error(`object key ${JSON.stringify(key.slice(0, 100))} ${fault}`);
+    checkKey(key);
     return join(this.#root, ...key.split('/'));
   }
 
@@ -114,25 +116,6 @@ export class LocalStore implements ObjectStore {
       await flushFolder(dirname(made));
     }
   }
-}
-
-/** Why the key cannot be taken; undefined when it can. A key is relative, in '/', and names no way upwards. */
-function faultOf(key: string): string | undefined {
-  if (key === '') return 'is empty';
-  if (Buffer.byteLength(key) > MAX_KEY_BYTES) return `is longer than ${MAX_KEY_BYTES} bytes`;
-  if (key.includes('\0') || key.includes('\\')) return 'holds NUL or a backslash';
-  const parts = key.split('/');
-  if (parts.some((part) => part === '' || part === '.' || part === '..')) {
-    return "holds an empty part, '.' or '..'";
-  }
-  return parts.some((part) => part.startsWith(PARTIAL))
-    ? `holds a part that starts with ${PARTIAL}`
-    : undefined;
-}
-
-function folderKey(prefix: string): string {
-  if (!prefix.endsWith('/')) throw new Error(`the prefix ${JSON.stringify(prefix)} does not end in '/'`);
-  return prefix.slice(0, -1);
 }
 
 async function writeFlushed(path: string, bytes: Uint8Array): Promise<void> {
@@ -173,8 +156,4 @@ function isAbsent(error: unknown): boolean {
 
 function unlessAbsent(error: unknown): undefined {
   if (!isAbsent(error)) throw error;
-}
-
-function reason(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

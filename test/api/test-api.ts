@@ -22,6 +22,7 @@ import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
+import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
 import { startRedis, type TestRedis } from '../support/redis.ts';
 
@@ -50,10 +51,17 @@ export interface TestApi {
   close(): Promise<void>;
 }
 
-export async function startApi(options: { config?: Partial<Config>; log?: Logger } = {}): Promise<TestApi> {
+interface ApiOptions {
+  readonly config?: Partial<Config>;
+  readonly log?: Logger;
+  /** In place of a folder of its own. */
+  readonly store?: ObjectStore;
+}
+
+export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
   const folder = await mkdtemp(join(tmpdir(), 'kiln-api-'));
   const redis = await startRedis();
-  const config = { ...loadConfig({}), redisUrl: redis.url, objectsDir: folder, ...options.config };
+  const config = { ...loadConfig({}), redisUrl: redis.url, ...options.config };
   const log = options.log ?? pino({ level: 'silent' });
   const client = connectApi(config, log);
   const keys = new Keys(config.prefix);
@@ -64,7 +72,7 @@ export async function startApi(options: { config?: Partial<Config>; log?: Logger
     lanes: new Lanes(client, keys),
     tail: new OutboxTail(client, keys, log),
     registry: new FarmRegistry(client, keys),
-    store: new LocalStore(folder),
+    store: options.store ?? new LocalStore(folder),
     decoder: new ImageDecoder(),
     webhooks: new WebhookDeliveries(client, keys, config.webhooks),
   };

@@ -14,12 +14,15 @@ import { matchWeights } from '../../workers/render/onnx/weights.ts';
 import {
   SD1_TEXT,
   SD1_UNET,
+  SD2_DEPTH_UNET,
+  SD2_INPAINT_UNET,
   SD2_TEXT,
   SD2_UNET,
   SD_VAE,
   SMALL_TEXT,
   SMALL_UNET,
   SMALL_VAE,
+  X4_UNET,
 } from '../support/stable-diffusion.ts';
 
 const unet = (config: object): Graph => unetGraph(parseUnetConfig(config, 'unet/config.json'));
@@ -45,6 +48,9 @@ describe('the published networks have as many parameters as published', () => {
   test.each([
     ['UNet of Stable Diffusion 1', () => unet(SD1_UNET), 859_520_964, 686],
     ['UNet of Stable Diffusion 2', () => unet(SD2_UNET), 865_910_724, 686],
+    ['UNet of Stable Diffusion 2 inpaint', () => unet(SD2_INPAINT_UNET), 865_925_124, 686],
+    ['UNet of Stable Diffusion 2 depth', () => unet(SD2_DEPTH_UNET), 865_913_604, 686],
+    ['UNet of the x4 upscaler', () => unet(X4_UNET), 473_398_020, 687],
     ['VAE decoder', () => vae(SD_VAE)[0]!, 49_490_199, 140],
     ['VAE encoder', () => vae(SD_VAE)[1]!, 34_163_664, 108],
     ['text encoder of Stable Diffusion 1', () => text(SD1_TEXT), 123_060_480, 196],

@@ -20,7 +20,7 @@ describe('the pocket model', () => {
       latentChannels: 4,
       latentScale: 8,
       crossAttentionDim: 96,
-      baseChannels: 64,
+      peakChannels: 1216,
     });
     expect(model.textEncoderDigest).toBe((await readModelFolder(POCKET)).components.text_encoder.digest);
     const hiddenStates = await model.encodeText(model.tokenize('a red circle'), 0);

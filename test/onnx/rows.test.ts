@@ -12,8 +12,11 @@ import type { Profile, Session } from '../../workers/render/onnx/session.ts';
 import { bindWeights } from '../../workers/render/onnx/weights.ts';
 import { Random } from '../support/random.ts';
 
-const POCKET = join(packageRoot(), 'models', 'pocket-base');
-const TINY = join(packageRoot(), 'test', 'fixtures', 'golden', 'models', 'txt2img');
+const GOLDEN = join(packageRoot(), 'test', 'fixtures', 'golden');
+const POCKET = join(packageRoot(), 'models', 'pocket-base', 'unet');
+const TINY = join(GOLDEN, 'models', 'txt2img', 'unet');
+/** With a class label, its noise level, for each row. */
+const UPSCALER = join(GOLDEN, 'unet-upscaler');
 
 /** Latent sizes: square, oblong, odd, and so small that the deepest level is one cell. */
 const SIZES = [
@@ -32,10 +35,14 @@ interface Setting {
 }
 
 /** Row by row the threads do not matter; together they decide how a product is cut up. */
-const SETTINGS: readonly Setting[] = [POCKET, TINY].flatMap((folder) => [
-  { folder, profile: 'lean', threads: 2 },
-  ...[1, 2, 3].map((threads) => ({ folder, profile: 'fast', threads }) as const),
-]);
+const SETTINGS: readonly Setting[] = [
+  ...[POCKET, TINY].flatMap((folder): readonly Setting[] => [
+    { folder, profile: 'lean', threads: 2 },
+    ...[1, 2, 3].map((threads) => ({ folder, profile: 'fast', threads }) as const),
+  ]),
+  { folder: UPSCALER, profile: 'lean', threads: 2 },
+  { folder: UPSCALER, profile: 'fast', threads: 2 },
+];
 
 describe.each(SETTINGS)('$folder, profile $profile, $threads thread(s)', (setting) => {
   test('a row has the same bits alone, in pairs, in a batch and in another order', async () => {
@@ -59,10 +66,7 @@ interface OpenUnet {
 }
 
 async function openUnet({ folder, profile, threads }: Setting): Promise<OpenUnet> {
-  const { files, config, graphs, match } = planComponent(
-    UNET,
-    await readComponentFiles(join(folder, 'unet'), 'unet'),
-  );
+  const { files, config, graphs, match } = planComponent(UNET, await readComponentFiles(folder, 'unet'));
   const session = await createSession(
     {
       name: folder,
@@ -81,7 +85,7 @@ async function openUnet({ folder, profile, threads }: Setting): Promise<OpenUnet
       sample: join32(rows.map((row) => normal(row + 1, config.inChannels * height * width))),
       timesteps: Float32Array.from(rows, (row) => 999 / (1 + 2.3 * row)),
       hiddenStates: join32(rows.map((row) => normal(row + 100, 77 * config.crossAttentionDim))),
-      classLabels: null,
+      classLabels: config.classes === undefined ? null : Int32Array.from(rows, (row) => 20 + 70 * row),
     }),
   };
 }

@@ -29,7 +29,7 @@ beforeAll(async () => {
   redis = await startRedis();
   books = openBooks(loadConfig({ REDIS_URL: redis.url, KILN_DATA_DIR: folder }));
   puller = new LanePuller(books.redis, books.keys, { workerName: 'w', lockMs: 60_000, log });
-  endings = new JobEndings({ ...books, puller, random: () => 1, log });
+  endings = new JobEndings({ ...books, puller, folders: [], random: () => 1, log });
   await puller.start();
 });
 

@@ -5,6 +5,7 @@ import process from 'node:process';
 import { afterEach, describe, expect, test } from 'vitest';
 import type { JobRecord, JobRef } from '../../src/domain/job.ts';
 import { MODELS_DIR } from '../support/engine.ts';
+import { objectsFolder } from '../support/objects-folder.ts';
 import { untilGone } from '../support/processes.ts';
 import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
@@ -142,10 +143,10 @@ describe('a store that cannot be written to', () => {
   test('has a job tried again, which succeeds when the store is well', async () => {
     const farm = await startFarm();
     // A file where the folder of the objects should be fails every write, also for root.
-    await writeFile(farm.config.objectsDir, '');
+    await writeFile(objectsFolder(farm.config), '');
     const ref = await farm.submit();
     await farm.when(ref, ({ attempts }) => attempts === 1);
-    await rm(farm.config.objectsDir);
+    await rm(objectsFolder(farm.config));
     expect(await farm.ended(ref)).toMatchObject({ state: 'succeeded', failure: null });
   });
 });

@@ -17,6 +17,7 @@ import type {
   UpscaleStage,
 } from '../../src/domain/job.ts';
 import { inputKey } from '../../src/storage/object-keys.ts';
+import { objectsFolder } from '../support/objects-folder.ts';
 import { colourPng, maskPng } from '../support/pictures.ts';
 import { COMMON_PARAMS, makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 import { writeTinyModels } from '../support/tiny-models.ts';
@@ -225,7 +226,7 @@ describe('while the input of a job is being read', () => {
 });
 
 function fileOf(id: InputId): string {
-  return join(farm.config.objectsDir, inputKey('default', id));
+  return join(objectsFolder(farm.config), inputKey('default', id));
 }
 
 /** An object that can be opened at once and read only when its bytes arrive: a pipe. */

@@ -8,6 +8,7 @@ import { Keys } from '../../src/queue/keys.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
+import { objectsFolder } from './objects-folder.ts';
 
 export interface Books {
   readonly redis: Redis;
@@ -27,7 +28,7 @@ export function openBooks(config: Config): Books {
     keys,
     records: new JobRecords(redis, keys, { recordTtlMs: config.recordTtlMs }),
     lanes,
-    store: new LocalStore(config.objectsDir),
+    store: new LocalStore(objectsFolder(config)),
     close: async () => {
       await lanes.close();
       disconnect(redis);

@@ -49,7 +49,12 @@ export class TestEngine {
         freeBytes,
         privateBytes: () => 0,
       }),
-      sizes: new BatchSizes({ configured: options.maxBatchSize ?? 8, device: 'cpu', freeBytes }),
+      sizes: new BatchSizes({
+        configured: options.maxBatchSize ?? 8,
+        device: 'cpu',
+        freeBytes,
+        deviceFreeBytes: freeBytes,
+      }),
       texts: new TextCache(2 ** 20),
       emit: (event) => this.#hear(event, options),
       now: () => performance.now(),

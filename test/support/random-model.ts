@@ -2,6 +2,7 @@
 import { cp, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { packageRoot } from '../../src/paths.ts';
+import { parametersOf } from '../../workers/render/onnx/graph.ts';
 import type { Graph } from '../../workers/render/onnx/graph.ts';
 import { DEPTH_ESTIMATOR, TEXT_ENCODER, UNET, VAE } from '../../workers/render/onnx/networks.ts';
 import { writeRandomWeights } from '../../workers/render/onnx/random-weights.ts';
@@ -62,6 +63,6 @@ export async function writeRandomComponent(
   const config = { ...component.config, ...change };
   await mkdir(join(folder, name), { recursive: true });
   await writeFile(join(folder, name, 'config.json'), JSON.stringify(config));
-  const parameters = graphs(config).flatMap((graph) => graph.parameters);
+  const parameters = parametersOf(graphs(config));
   await writeRandomWeights(join(folder, name, weightFile), parameters, { ...DEFAULTS, ...options });
 }

@@ -8,6 +8,8 @@ const UNET = {
   block_out_channels: [320, 640, 1280, 1280],
   down_block_types: [CROSS_DOWN, CROSS_DOWN, CROSS_DOWN, 'DownBlock2D'],
   up_block_types: ['UpBlock2D', CROSS_UP, CROSS_UP, CROSS_UP],
+  layers_per_block: 2,
+  norm_num_groups: 32,
   sample_size: 64,
 };
 
@@ -18,6 +20,21 @@ export const SD2_UNET = {
   cross_attention_dim: 1024,
   use_linear_projection: true,
 };
+/** Both see more of the image than its latents: under a mask, or its depth. */
+export const SD2_INPAINT_UNET = { ...SD2_UNET, in_channels: 9 };
+export const SD2_DEPTH_UNET = { ...SD2_UNET, in_channels: 5 };
+/** The x4 upscaler: the low-resolution image beside the latents, and its noise level as a class. */
+export const X4_UNET = {
+  ...SD2_UNET,
+  in_channels: 7,
+  block_out_channels: [256, 512, 512, 1024],
+  down_block_types: ['DownBlock2D', CROSS_DOWN, CROSS_DOWN, CROSS_DOWN],
+  up_block_types: [CROSS_UP, CROSS_UP, CROSS_UP, 'UpBlock2D'],
+  attention_head_dim: 8,
+  num_class_embeds: 1000,
+  only_cross_attention: [true, true, true, false],
+  sample_size: 128,
+};
 
 export const SD_VAE = {
   _class_name: 'AutoencoderKL',
@@ -26,6 +43,7 @@ export const SD_VAE = {
   up_block_types: Array(4).fill('UpDecoderBlock2D'),
   latent_channels: 4,
   layers_per_block: 2,
+  norm_num_groups: 32,
 };
 
 export const SD1_TEXT = {
@@ -43,6 +61,7 @@ export const SD2_TEXT = {
   intermediate_size: 4096,
   num_attention_heads: 16,
   num_hidden_layers: 23,
+  vocab_size: 49408,
 };
 
 /** The keys of the published depth estimator that change what it computes. */

@@ -11,7 +11,7 @@ import { Lanes } from '../../src/queue/lanes.ts';
 import { Lease } from '../../src/queue/lease.ts';
 import { OutboxGroup } from '../../src/queue/outbox-group.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
-import { LocalStore } from '../../src/storage/local-store.ts';
+import { openStore } from '../../src/storage/open-store.ts';
 import { every } from '../../src/waiting.ts';
 import { archiveNext } from './archiver.ts';
 import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
@@ -37,7 +37,7 @@ const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
 const records = new JobRecords(redis, keys, config);
 const lanes = new Lanes(redis, keys);
-const store = new LocalStore(config.objectsDir);
+const store = await openStore(config.store, 'worker');
 const lease = new Lease(redis, keys, {
   name: 'janitor',
   holder: consumer,

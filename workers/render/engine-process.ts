@@ -22,7 +22,7 @@ const ENTRY = fileURLToPath(new URL('./engine/main.js', import.meta.url));
  * glibc keeps what is freed for the next allocation, so the weights of models long gone would stay in memory: 500 MB of
  * 600 were measured. Blocks of 128 KiB and more are to be given back at once. What the environment says goes first.
  */
-const ALLOCATOR = {
+export const ALLOCATOR = {
   MALLOC_ARENA_MAX: '2',
   MALLOC_MMAP_THRESHOLD_: '131072',
   MALLOC_TRIM_THRESHOLD_: '131072',

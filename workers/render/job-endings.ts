@@ -6,6 +6,7 @@
  * objects and leaves the record alone.
  */
 import type { Logger } from 'pino';
+import { forCallers } from '../../src/domain/caller-text.ts';
 import type { RenderFailure } from '../../src/domain/failure.ts';
 import type { RenderedImage } from '../../src/domain/job.ts';
 import { decideRetry, type RunEnd } from '../../src/domain/retry.ts';
@@ -22,6 +23,8 @@ export interface JobEndingsParts {
   readonly records: Pick<JobRecords, 'commit' | 'fail' | 'handBack'>;
   readonly puller: Pick<LanePuller, 'complete' | 'retryLater' | 'handBack'>;
   readonly store: Pick<ObjectStore, 'put' | 'delete'>;
+  /** Of the server: reasons that callers see do not name them. */
+  readonly folders: readonly string[];
   /** Uniform in 0..1. */
   readonly random: () => number;
   readonly log: Logger;
@@ -102,7 +105,8 @@ export class JobEndings {
   }
 
   async #fail(job: RunningJob, failure: RenderFailure, signal: AbortSignal): Promise<void> {
-    await this.#redis(signal, () => this.#parts.records.fail(job.ref, job.fence, failure));
+    const told = { ...failure, message: forCallers(failure.message, this.#parts.folders) };
+    await this.#redis(signal, () => this.#parts.records.fail(job.ref, job.fence, told));
     await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
   }
 

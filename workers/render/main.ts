@@ -11,7 +11,7 @@ import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
-import { LocalStore } from '../../src/storage/local-store.ts';
+import { openStore } from '../../src/storage/open-store.ts';
 import { Background } from './background.ts';
 import { totalMemory } from './engine/free-memory.ts';
 import { ModelCatalog } from './model-catalog.ts';
@@ -43,7 +43,7 @@ const supervisor = new Supervisor({
   config,
   records: new JobRecords(redis, keys, config),
   puller,
-  store: new LocalStore(config.objectsDir),
+  store: await openStore(config.store, 'worker'),
   isServed: (model) => served.isServed(model, performance.now()),
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,

@@ -2,6 +2,7 @@
 import process from 'node:process';
 import type { Logger } from 'pino';
 import type { Config } from '../../src/config.ts';
+import { forCallers } from '../../src/domain/caller-text.ts';
 import type { FarmRegistry, WorkerModel, WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import { every } from '../../src/waiting.ts';
@@ -15,7 +16,7 @@ const SCAN_EVERY_MS = 60 * SECOND;
 
 export interface PresenceParts {
   readonly workerId: string;
-  readonly config: Pick<Config, 'hostName' | 'device'>;
+  readonly config: Pick<Config, 'hostName' | 'device' | 'modelDirs'>;
   readonly registry: FarmRegistry;
   readonly puller: Pick<LanePuller, 'reclaim'>;
   readonly catalog: ModelCatalog;
@@ -90,12 +91,18 @@ export class Presence {
 
   /** Every model on disk; of those that the engine has had to do with, what became of them. */
   #models(inEngine: SupervisorStatus['models']): WorkerModel[] {
-    const { offers, refusals } = this.#parts.catalog;
+    const { catalog, config } = this.#parts;
+    const { offers, refusals } = catalog;
+    const told = (reason: string): string => forCallers(reason, config.modelDirs);
     const offered = offers.map(({ name }): WorkerModel => {
       const { state, reason } = inEngine.get(name) ?? { state: 'cold', reason: null };
-      return { name, state, reason };
+      return { name, state, reason: reason === null ? null : told(reason) };
     });
-    const refused = [...refusals].map(([name, reason]): WorkerModel => ({ name, state: 'refused', reason }));
+    const refused = [...refusals].map(([name, reason]): WorkerModel => ({
+      name,
+      state: 'refused',
+      reason: told(reason),
+    }));
     return [...offered, ...refused];
   }
 }

@@ -34,7 +34,14 @@ export interface SupervisorParts {
   readonly workerId: string;
   readonly config: Pick<
     Config,
-    'device' | 'maxBatchSize' | 'lockMs' | 'stepDeadlineMs' | 'drainMs' | 'maxLaneWaitMs'
+    | 'device'
+    | 'modelDirs'
+    | 'dataDir'
+    | 'maxBatchSize'
+    | 'lockMs'
+    | 'stepDeadlineMs'
+    | 'drainMs'
+    | 'maxLaneWaitMs'
   >;
   readonly records: JobRecords;
   readonly puller: LanePuller;
@@ -92,7 +99,11 @@ export class Supervisor {
     });
     this.#runs = new JobRuns({
       jobs: this.#jobs,
-      endings: new JobEndings({ ...parts, random: Math.random }),
+      endings: new JobEndings({
+        ...parts,
+        folders: [...config.modelDirs, config.dataDir],
+        random: Math.random,
+      }),
       store: parts.store,
       background: this.#endings,
       signal: this.#stopAll.signal,

@@ -57,6 +57,7 @@ async function demoEnvironment(): Promise<NodeJS.ProcessEnv> {
     KILN_PORT: String(await freePort()),
     KILN_PUBLIC_URL: '',
     KILN_API_KEYS: '',
+    KILN_STORE: 'local',
   };
 }
 

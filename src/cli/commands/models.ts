@@ -1,5 +1,6 @@
 import { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
+import { formatByteSize } from '../../domain/byte-size.ts';
 import { findModels, readModelFolder } from '../../../workers/render/onnx/model-folder.ts';
 import { verifyModelFolder, type PartReport } from '../../../workers/render/onnx/verify-model.ts';
 import { formatTable, type Column } from '../table.ts';
@@ -34,17 +35,16 @@ async function listModels(): Promise<void> {
   const { modelDirs } = loadConfig(process.env);
   const found = await findModels(modelDirs);
   const rows = await Promise.all(
-    found.map(async ({ name, path }) => ({ name, path, about: await about(path) })),
+    found.map(async ({ name, path }) => ({ name, path, about: await about(path, modelDirs) })),
   );
   console.log(rows.length === 0 ? `No models in ${modelDirs.join(', ')}` : formatTable(COLUMNS, rows));
 }
 
 /** A model that cannot be read is listed with the reason, since it is the one somebody is looking for. */
-async function about(path: string): Promise<string> {
+async function about(path: string, roots: readonly string[]): Promise<string> {
   try {
-    const { kinds, bytes, defaultWidth, defaultHeight } = await readModelFolder(path);
-    const does = kinds.length === 0 ? 'no kind of job that Kiln knows' : kinds.join(', ');
-    return `${does}, ${defaultWidth}x${defaultHeight}, ${(bytes / MIB).toFixed(1)} MiB`;
+    const { kinds, memoryBytes, defaultWidth, defaultHeight } = await readModelFolder(path, { roots });
+    return `${kinds.join(', ')}, ${defaultWidth}x${defaultHeight}, takes ${formatByteSize(memoryBytes)}`;
   } catch (error) {
     return `cannot be used: ${error instanceof Error ? error.message : String(error)}`;
   }
@@ -52,10 +52,11 @@ async function about(path: string): Promise<string> {
 
 /** Exits with 1 for a model that cannot be used, so that a script can ask. */
 async function verifyModel(folder: string): Promise<void> {
-  const { name, path, isSound, parts } = await verifyModelFolder(folder);
+  const { modelDirs } = loadConfig(process.env);
+  const { name, path, kinds, isSound, parts } = await verifyModelFolder(folder, { roots: modelDirs });
   console.log(`${name} (${path})`);
   for (const part of parts) console.log(partLines(part));
-  console.log(isSound ? 'sound' : 'cannot be used');
+  console.log(isSound ? `sound: ${kinds.join(', ')}` : 'cannot be used');
   if (!isSound) process.exitCode = 1;
 }
 

@@ -33,6 +33,7 @@ function announce(url: string, config: Config): void {
     ['Kiln is ready', url],
     ['API and docs', `${url}/docs`],
     ['data', config.dataDir],
+    ...(config.store.kind === 's3' ? [['images', `bucket ${config.store.bucket}`]] : []),
     ['device', config.device],
   ];
   console.log(`\n${lines.map(([topic, text]) => `  ${topic?.padEnd(15)}${text}`).join('\n')}\n`);

@@ -52,8 +52,8 @@ export interface LoadedModel {
   /** Latents as the sampler knows them are this times what the VAE knows. `decode` applies it, `encode` does not. */
   readonly scalingFactor: number;
   readonly crossAttentionDim: number;
-  /** Channels of the UNet's first block, the widest maps a step holds: max_batch_size is derived from it. */
-  readonly baseChannels: number;
+  /** That a row of the UNet holds at the fullest moment of a call: max_batch_size is derived from it. */
+  readonly peakChannels: number;
   readonly noiseSchedule: NoiseScheduleConfig;
   /** Of models that do depth: what estimates it. */
   readonly depth: DepthEstimator | null;

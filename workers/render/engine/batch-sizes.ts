@@ -1,10 +1,15 @@
 /** max_batch_size per lane: configured, or derived from what is left of memory once the lane's model is loaded. */
-import { defaultMaxBatchSize, maxBatchSizeCap, type Device } from '../../../src/domain/batch-limits.ts';
+import {
+  defaultMaxBatchSize,
+  lackOfMemory,
+  maxBatchSizeCap,
+  type Device,
+} from '../../../src/domain/batch-limits.ts';
 import type { PickLimits } from '../../../src/domain/pick-batch.ts';
 
 export interface LaneShape {
-  /** Width of the UNet's first block. */
-  readonly channels: number;
+  /** That a row of the UNet holds at the fullest moment of a call. */
+  readonly peakChannels: number;
   readonly latentHeight: number;
   readonly latentWidth: number;
 }
@@ -13,10 +18,16 @@ export interface BatchSizesOptions {
   /** 0 derives every lane's size. */
   readonly configured: number;
   readonly device: Device;
+  /** What the budget leaves for the work of batches. */
   readonly freeBytes: () => Promise<number>;
+  /** What the device really has left. */
+  readonly deviceFreeBytes: () => Promise<number>;
   /** Another number whenever models have come or gone: then sizes are derived anew. */
   readonly epoch?: () => number;
 }
+
+/** Latents of all kinds but the upscaler's larger half: asking a device for its memory is not free. */
+const ALWAYS_TRIED_CELLS = 256 * 256;
 
 export class BatchSizes implements PickLimits {
   readonly #options: BatchSizesOptions;
@@ -41,6 +52,15 @@ export class BatchSizes implements PickLimits {
     if (configured > 0 || this.#derived.get(lane)?.epoch === epoch) return;
     const size = defaultMaxBatchSize({ device, freeBytes: await freeBytes(), ...shape });
     this.#derived.set(lane, { size, epoch });
+  }
+
+  /** Rejects, as out of memory, when not even one row of the shape can be computed. Common sizes are not looked at. */
+  async requireRoom(shape: LaneShape): Promise<void> {
+    const cells = shape.latentHeight * shape.latentWidth;
+    if (cells <= ALWAYS_TRIED_CELLS) return;
+    const { device, deviceFreeBytes } = this.#options;
+    const lack = lackOfMemory({ device, freeBytes: await deviceFreeBytes(), ...shape });
+    if (lack !== null) throw new Error(`out of memory: ${lack}`);
   }
 
   /** A batch of this many did not fit: half of it may. The lane keeps the smaller size. */

@@ -26,7 +26,7 @@ import {
 import type { LoadedModel } from '../diffusion/loaded-model.ts';
 import type { SampleRequest } from '../diffusion/sample-request.ts';
 import type { TextCache } from '../diffusion/text-cache.ts';
-import type { BatchSizes } from './batch-sizes.ts';
+import type { BatchSizes, LaneShape } from './batch-sizes.ts';
 import { Entry, type Rider } from './entry.ts';
 import { failureOf, isCudaFault, isOutOfMemory, numericFailure } from './failure-of.ts';
 import { InputImages } from './input-images.ts';
@@ -98,14 +98,10 @@ export class EngineLoop {
   }
 
   /** The lane's max_batch_size, which is only known once its model is loaded. */
-  async #roomOf({ lane, size }: Entry, model: LoadedModel): Promise<number> {
+  async #roomOf(head: Entry, model: LoadedModel): Promise<number> {
     const { sizes } = this.#parts;
-    await sizes.measure(lane, {
-      channels: model.baseChannels,
-      latentHeight: size.height / model.latentScale,
-      latentWidth: size.width / model.latentScale,
-    });
-    return sizes.maxBatchSize(lane);
+    await sizes.measure(head.lane, shapeOf(head, model));
+    return sizes.maxBatchSize(head.lane);
   }
 
   /** Undefined when it cannot be loaded, after all of its samples have failed. */
@@ -136,7 +132,10 @@ export class EngineLoop {
     if (request === undefined || !this.#isWanted(entry)) return;
     await this.#sayAboard('start', [entry]);
     try {
-      entry.sample = await this.#withRoom(model, () => startSample(model, request, this.#parts.texts));
+      entry.sample = await this.#withRoom(model, async () => {
+        await this.#parts.sizes.requireRoom(shapeOf(entry, model));
+        return startSample(model, request, this.#parts.texts);
+      });
     } catch (error) {
       this.#rethrowIfFatal(error);
       await this.#fail(entry, failureOf(error, 'start'));
@@ -289,3 +288,7 @@ export class EngineLoop {
 }
 
 type Decoded = { kind: 'image'; image: RawImage } | { kind: 'failed'; failure: RenderFailure };
+
+function shapeOf({ size }: Entry, { peakChannels, latentScale }: LoadedModel): LaneShape {
+  return { peakChannels, latentHeight: size.height / latentScale, latentWidth: size.width / latentScale };
+}

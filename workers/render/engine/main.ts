@@ -78,6 +78,7 @@ function createEngine(
       configured: maxBatchSize,
       device,
       freeBytes: () => models.freeBytes(),
+      deviceFreeBytes: () => freeMemory(device),
       epoch: () => models.counts.loads + models.counts.releases,
     }),
     texts: new TextCache(TEXT_CACHE_BYTES),

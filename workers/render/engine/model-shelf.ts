@@ -18,7 +18,7 @@ export interface ModelSource {
   prepare(name: string): Promise<PreparedModel>;
   /** Of all models that are prepared or open, what they share counted once. */
   readonly claimedBytes: number;
-  /** Of these, what is still to be allocated. */
+  /** What loading the rest of these takes at its height. */
   readonly bytesToCome: number;
 }
 

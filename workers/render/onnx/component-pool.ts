@@ -47,9 +47,14 @@ export class ComponentPool {
     return sum([...this.#entries].map(({ component }) => component.memoryBytes));
   }
 
-  /** Of `bytes`, what is still to be allocated. Weights that are mapped from their file never are. */
+  /**
+   * What loading the rest takes at its height. Weights that are mapped from their file are never allocated; where they
+   * are reordered, a session holds both orders of them until it is ready (twice the weights were measured).
+   */
   get bytesToCome(): number {
-    return sum([...this.#entries].filter((entry) => !entry.isOpen).map((entry) => this.#copiedBytes(entry)));
+    const coming = [...this.#entries].filter((entry) => !entry.isOpen);
+    const passing = coming.filter((entry) => this.#reorders(entry)).map((entry) => this.#copiedBytes(entry));
+    return sum(coming.map((entry) => this.#copiedBytes(entry))) + Math.max(0, ...passing);
   }
 
   /** Sessions open at the moment. */
@@ -112,9 +117,14 @@ export class ComponentPool {
     return entry;
   }
 
-  #copiedBytes({ component, profile }: Entry): number {
-    const isMapped = this.#options.device.kind === 'cpu' && profile === 'lean';
+  #copiedBytes(entry: Entry): number {
+    const { component } = entry;
+    const isMapped = this.#options.device.kind === 'cpu' && !this.#reorders(entry);
     return isMapped ? component.memoryBytes - mappedBytes(component) : component.memoryBytes;
+  }
+
+  #reorders({ profile }: Entry): boolean {
+    return this.#options.device.kind === 'cpu' && profile === 'fast';
   }
 }
 

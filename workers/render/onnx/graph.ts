@@ -28,6 +28,12 @@ export interface Graph {
   readonly parameters: readonly Parameter[];
 }
 
+/** Of graphs that read the same file: what two of them read is there once. */
+export function parametersOf(graphs: readonly Graph[]): Parameter[] {
+  const parameters = graphs.flatMap((graph) => graph.parameters);
+  return [...new Map(parameters.map((parameter) => [parameter.name, parameter])).values()];
+}
+
 export interface ParameterOptions {
   readonly init?: Parameter['init'];
   readonly storedShape?: readonly number[];

@@ -4,6 +4,7 @@
  */
 import { float, int, ints, text } from './graph.ts';
 import type { GraphBuilder, Value } from './graph.ts';
+import type { GroupStatistics } from './group-statistics.ts';
 
 /** A feature map `[B, channels, h, w]`. */
 export interface Feature {
@@ -53,6 +54,8 @@ export function conv(g: GraphBuilder, x: Feature, name: string, size: ConvSize):
 export interface GroupNormSize {
   readonly groups: number;
   readonly epsilon: number;
+  /** Where mean and variance come from, unless from the input itself. */
+  readonly statistics?: GroupStatistics | undefined;
 }
 
 /**
@@ -60,7 +63,12 @@ export interface GroupNormSize {
  * CPU has no kernel of its own for it, and this form keeps the two-pass variance.
  */
 export function groupNorm(g: GraphBuilder, x: Feature, name: string, size: GroupNormSize): Feature {
-  const { groups, epsilon } = size;
+  const { groups, epsilon, statistics } = size;
+  if (statistics !== undefined) {
+    const names = { scale: `${name}.weight`, shift: `${name}.bias` };
+    const { channels } = x;
+    return { value: statistics.normalise(x.value, { ...names, channels, groups, epsilon }), channels };
+  }
   const grouped = g.node('Reshape', [x.value, g.int64s([0, groups, -1])]);
   const unit = [g.floats(Array(groups).fill(1), [groups]), g.floats(Array(groups).fill(0), [groups])];
   const normed = g.node('InstanceNormalization', [grouped, ...unit], { epsilon: float(epsilon) });

@@ -11,6 +11,8 @@ import type { ModelPlan } from './model-plan.ts';
 import type { Plan } from './networks.ts';
 import { noisePredictor } from './noise-predictor.ts';
 import type { SessionOptions } from './session.ts';
+import { peakChannels } from './unet-memory.ts';
+import { vaeDecoder } from './vae-decoder.ts';
 
 /** The upscaler's pipeline sets it whatever the VAE's config says; older configs do not state it at all. */
 const UPSCALER_SCALING_FACTOR = 0.08333;
@@ -65,7 +67,7 @@ export async function prepareModel(
       memoryBytes: folder.memoryBytes,
       workBytes: sampleBytes({
         device: options.device.kind,
-        channels: config.down[0]!.channels,
+        peakChannels: peakChannels(config),
         latentHeight: config.sampleSize,
         latentWidth: config.sampleSize,
       }),
@@ -81,7 +83,7 @@ export async function prepareModel(
 interface Parts {
   readonly textEncoder: Held<'encoder'>;
   readonly unet: Held<'unet'>;
-  readonly vae: Held<'decoder' | 'encoder'>;
+  readonly vae: Held<keyof ModelPlan['vae']['graphs']>;
   readonly depthEstimator: Held<'estimator'> | null;
 }
 
@@ -123,7 +125,8 @@ async function open({ folder, plan, parts, tokenizer, device, release }: Opening
   const { latentChannels, latentScale, imageChannels } = vae.config;
   const scalingFactor = folder.kinds.includes('upscale') ? UPSCALER_SCALING_FACTOR : vae.config.scalingFactor;
   const encoder = await parts.textEncoder.session('encoder');
-  const decoder = await parts.vae.session('decoder');
+  await parts.vae.session('decoder');
+  const decode = vaeDecoder((graph) => parts.vae.session(graph), vae.config);
   return {
     name: folder.name,
     kinds: folder.kinds,
@@ -135,7 +138,7 @@ async function open({ folder, plan, parts, tokenizer, device, release }: Opening
     latentScale,
     scalingFactor,
     crossAttentionDim: unet.config.crossAttentionDim,
-    baseChannels: unet.config.down[0]!.channels,
+    peakChannels: peakChannels(unet.config),
     noiseSchedule: settings.noiseSchedule,
     depth: depthEstimator(parts, plan),
     lowResSchedule: settings.lowResSchedule,
@@ -152,12 +155,7 @@ async function open({ folder, plan, parts, tokenizer, device, release }: Opening
       rowByRow: device === 'cpu' && parts.unet.profile === 'lean',
     }),
     decode: (latents, height, width) =>
-      decoder.run({
-        latent_sample: {
-          data: latents.map((value) => value / scalingFactor),
-          dims: [1, latentChannels, height, width],
-        },
-      }),
+      decode({ data: latents.map((value) => value / scalingFactor), height, width }),
     encode: async (pixels, height, width) => {
       const session = await parts.vae.session('encoder');
       return session.run({ sample: { data: pixels, dims: [1, imageChannels, height, width] } });

@@ -21,7 +21,7 @@ const UPSCALER_LATENT_SCALE = 4;
 export interface ModelPlan {
   readonly textEncoder: Plan<ClipTextConfig, 'encoder'>;
   readonly unet: Plan<UnetConfig, 'unet'>;
-  readonly vae: Plan<VaeConfig, 'decoder' | 'encoder'>;
+  readonly vae: Plan<VaeConfig, 'decoder' | 'tileDecoder' | 'encoder'>;
   readonly depthEstimator: Plan<DptConfig, 'estimator'> | null;
   readonly settings: ModelSettings;
 }

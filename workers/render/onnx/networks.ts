@@ -5,11 +5,12 @@ import type { ComponentFiles } from './component-files.ts';
 import { parseDptConfig } from './dpt-config.ts';
 import type { DptConfig } from './dpt-config.ts';
 import { dptGraph, dptNaming } from './dpt.ts';
+import { parametersOf } from './graph.ts';
 import type { Graph } from './graph.ts';
 import { parseUnetConfig } from './unet-config.ts';
 import type { UnetConfig } from './unet-config.ts';
 import { unetGraph, unetNaming } from './unet.ts';
-import { parseVaeConfig, vaeDecoderGraph, vaeEncoderGraph, vaeNaming } from './vae.ts';
+import { parseVaeConfig, vaeDecoderGraph, vaeEncoderGraph, vaeNaming, vaeTileDecoderGraph } from './vae.ts';
 import type { VaeConfig } from './vae.ts';
 import { matchWeights } from './weights.ts';
 import type { TensorNaming, WeightMatch } from './weights.ts';
@@ -41,9 +42,13 @@ export const UNET: Network<UnetConfig, 'unet'> = {
   naming: unetNaming,
 };
 
-export const VAE: Network<VaeConfig, 'decoder' | 'encoder'> = {
+export const VAE: Network<VaeConfig, 'decoder' | 'tileDecoder' | 'encoder'> = {
   parse: parseVaeConfig,
-  graphs: (config) => ({ decoder: vaeDecoderGraph(config), encoder: vaeEncoderGraph(config) }),
+  graphs: (config) => ({
+    decoder: vaeDecoderGraph(config),
+    tileDecoder: vaeTileDecoderGraph(config),
+    encoder: vaeEncoderGraph(config),
+  }),
   naming: vaeNaming,
 };
 
@@ -60,6 +65,6 @@ export function planComponent<Config, GraphName extends string>(
 ): Plan<Config, GraphName> {
   const config = network.parse(files.config, files.configPath);
   const graphs = network.graphs(config);
-  const parameters = Object.values<Graph>(graphs).flatMap((graph) => graph.parameters);
+  const parameters = parametersOf(Object.values<Graph>(graphs));
   return { files, config, graphs, match: matchWeights(parameters, files.weights.tensors, network.naming) };
 }

@@ -5,6 +5,7 @@
 import { ConfigReader } from './config-reader.ts';
 import { GraphBuilder } from './graph.ts';
 import type { Graph } from './graph.ts';
+import { GroupStatistics } from './group-statistics.ts';
 import {
   add,
   attention,
@@ -17,7 +18,7 @@ import {
   toTokens,
   upsample2x,
 } from './layers.ts';
-import type { Feature } from './layers.ts';
+import type { Feature, GroupNormSize } from './layers.ts';
 import type { TensorNaming } from './weights.ts';
 
 const DOWN_BLOCK = 'DownEncoderBlock2D';
@@ -86,65 +87,98 @@ function checkBlockTypes(reader: ConfigReader, levels: number): void {
 
 /** `latent_sample f32[B, latentChannels, h, w] -> sample f32[B, 3, h*scale, w*scale]`, pixels in about -1..1. */
 export function vaeDecoderGraph(config: VaeConfig): Graph {
-  const { latentChannels, imageChannels } = config;
   const g = new GraphBuilder('vae_decoder');
+  const image = decoder({ g, config });
+  g.output('sample', image.value, ['B', config.imageChannels, 'H', 'W']);
+  return g.build();
+}
+
+/**
+ * The decoder for one tile of a picture: `latent_sample f32[1, latentChannels, h, w], statistics f32[norms, 2, groups],
+ * own_share f32[] -> sample f32[1, 3, h*scale, w*scale], measured f32[norms, 2, groups]`. See `GroupStatistics`.
+ */
+export function vaeTileDecoderGraph(config: VaeConfig): Graph {
+  const g = new GraphBuilder('vae_tile_decoder');
+  const statistics = new GroupStatistics(g, config.groups);
+  const image = decoder({ g, config, statistics });
+  g.output('sample', image.value, [1, config.imageChannels, 'H', 'W']);
+  g.output('measured', statistics.measured(), ['norms', 2, config.groups]);
+  return g.build();
+}
+
+/** Group norms in the decoder: two per resnet, one before the attention, one before the last layer. */
+export function vaeDecoderNorms({ channels, resnets }: VaeConfig): number {
+  const resnetsOfLevels = channels.length * (resnets + 1);
+  const resnetsOfMiddle = 2;
+  return 2 * (resnetsOfMiddle + resnetsOfLevels) + 2;
+}
+
+interface Walk {
+  readonly g: GraphBuilder;
+  readonly config: VaeConfig;
+  readonly statistics?: GroupStatistics;
+}
+
+function decoder(walk: Walk): Feature {
+  const { g, config } = walk;
+  const { latentChannels, imageChannels } = config;
   const value = g.input('latent_sample', 'float32', ['B', latentChannels, 'h', 'w']);
   const levels = config.channels.toReversed();
   let h = conv(g, { value, channels: latentChannels }, 'post_quant_conv', { out: latentChannels, kernel: 1 });
   h = conv(g, h, 'decoder.conv_in', { out: levels[0]!, kernel: 3 });
-  h = midBlock(g, h, 'decoder.mid_block', config);
+  h = midBlock(walk, h, 'decoder.mid_block');
   for (const [i, out] of levels.entries()) {
     const name = `decoder.up_blocks.${i}`;
     for (let j = 0; j <= config.resnets; j++)
-      h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
+      h = resnet(g, h, `${name}.resnets.${j}`, { out, ...normSize(walk) });
     if (i === levels.length - 1) continue;
     h = conv(g, upsample2x(g, h), `${name}.upsamplers.0.conv`, { out, kernel: 3 });
   }
-  const normed = normSilu(g, h, 'decoder.conv_norm_out', { groups: config.groups, epsilon: NORM_EPSILON });
-  const image = conv(g, normed, 'decoder.conv_out', { out: imageChannels, kernel: 3 });
-  g.output('sample', image.value, ['B', imageChannels, 'H', 'W']);
-  return g.build();
+  const normed = normSilu(g, h, 'decoder.conv_norm_out', normSize(walk));
+  return conv(g, normed, 'decoder.conv_out', { out: imageChannels, kernel: 3 });
 }
 
 /** `sample f32[B, 3, H, W] -> latent_parameters f32[B, 2*latentChannels, h, w]`: mean, then log variance. */
 export function vaeEncoderGraph(config: VaeConfig): Graph {
   const { latentChannels, imageChannels } = config;
   const g = new GraphBuilder('vae_encoder');
+  const walk = { g, config };
   const value = g.input('sample', 'float32', ['B', imageChannels, 'H', 'W']);
   const entry = { value, channels: imageChannels };
   let h = conv(g, entry, 'encoder.conv_in', { out: config.channels[0]!, kernel: 3 });
   for (const [i, out] of config.channels.entries()) {
     const name = `encoder.down_blocks.${i}`;
     for (let j = 0; j < config.resnets; j++)
-      h = resnet(g, h, `${name}.resnets.${j}`, resnetSize(config, out));
+      h = resnet(g, h, `${name}.resnets.${j}`, { out, ...normSize(walk) });
     if (i === config.channels.length - 1) continue;
     // Padded at the bottom and right only, as the original was trained.
     h = conv(g, h, `${name}.downsamplers.0.conv`, { out, kernel: 3, stride: 2, pads: [0, 0, 1, 1] });
   }
-  h = midBlock(g, h, 'encoder.mid_block', config);
-  const normed = normSilu(g, h, 'encoder.conv_norm_out', { groups: config.groups, epsilon: NORM_EPSILON });
+  h = midBlock(walk, h, 'encoder.mid_block');
+  const normed = normSilu(g, h, 'encoder.conv_norm_out', normSize(walk));
   const moments = conv(g, normed, 'encoder.conv_out', { out: 2 * latentChannels, kernel: 3 });
   const out = conv(g, moments, 'quant_conv', { out: 2 * latentChannels, kernel: 1 });
   g.output('latent_parameters', out.value, ['B', 2 * latentChannels, 'h', 'w']);
   return g.build();
 }
 
-function resnetSize(config: VaeConfig, out: number): { out: number; groups: number; epsilon: number } {
-  return { out, groups: config.groups, epsilon: NORM_EPSILON };
+function normSize({ config, statistics }: Walk): GroupNormSize {
+  return { groups: config.groups, epsilon: NORM_EPSILON, statistics };
 }
 
-function midBlock(g: GraphBuilder, x: Feature, name: string, config: VaeConfig): Feature {
-  const size = resnetSize(config, x.channels);
-  let h = resnet(g, x, `${name}.resnets.0`, size);
-  h = selfAttention(g, h, `${name}.attentions.0`, config);
-  return resnet(g, h, `${name}.resnets.1`, size);
+function midBlock(walk: Walk, x: Feature, name: string): Feature {
+  const size = { out: x.channels, ...normSize(walk) };
+  let h = resnet(walk.g, x, `${name}.resnets.0`, size);
+  h = selfAttention(walk, h, `${name}.attentions.0`);
+  return resnet(walk.g, h, `${name}.resnets.1`, size);
 }
 
 /** One head over all channels. */
-function selfAttention(g: GraphBuilder, x: Feature, name: string, config: VaeConfig): Feature {
+function selfAttention(walk: Walk, x: Feature, name: string): Feature {
+  const { g } = walk;
   const { channels } = x;
   const square = { in: channels, out: channels };
-  const normed = groupNorm(g, x, `${name}.group_norm`, { groups: config.groups, epsilon: NORM_EPSILON });
+  const normed = groupNorm(g, x, `${name}.group_norm`, normSize(walk));
   const tokens = toTokens(g, normed);
   const mixed = attention(g, {
     query: linear(g, tokens, `${name}.to_q`, square),
