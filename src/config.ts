@@ -74,6 +74,12 @@ const Environment = Type.Object({
     description:
       'seconds; a lane whose oldest job waits longer gets its turn, though its model must be loaded',
   }),
+  KILN_BULK_WINDOW: Type.Integer({
+    default: 0,
+    minimum: 0,
+    description:
+      'rows of bulks queued in a lane, for each tenant; 0 takes four for each sample that the workers hold, and 64 at least',
+  }),
   KILN_DRAIN_SECONDS: Type.Number({
     default: 20,
     minimum: 0,
@@ -133,6 +139,8 @@ export interface Config {
   readonly lockMs: number;
   readonly stepDeadlineMs: number;
   readonly maxLaneWaitMs: number;
+  /** 0: derived from the workers that are there. */
+  readonly bulkWindow: number;
   readonly drainMs: number;
   readonly recordTtlMs: number;
   readonly inputTtlMs: number;
@@ -193,6 +201,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     lockMs: env.KILN_LOCK_SECONDS * SECOND,
     stepDeadlineMs: env.KILN_STEP_DEADLINE_SECONDS * SECOND,
     maxLaneWaitMs: env.KILN_MAX_LANE_WAIT * SECOND,
+    bulkWindow: env.KILN_BULK_WINDOW,
     drainMs: env.KILN_DRAIN_SECONDS * SECOND,
     recordTtlMs: env.KILN_RECORD_TTL_HOURS * HOUR,
     inputTtlMs: env.KILN_INPUT_TTL_HOURS * HOUR,

@@ -6,6 +6,7 @@ export const FAILURE_CODES = [
   'model_broken',
   'request_refused',
   'input_missing',
+  'input_refused',
   'out_of_memory',
   'store_failed',
   'render_failed',
@@ -26,6 +27,8 @@ const MAY_PASS: Readonly<Record<FailureCode, boolean>> = {
   request_refused: false,
   /** An input image of the job is no longer in the object store. */
   input_missing: false,
+  /** An image that the row of a bulk names cannot be fetched, or is none that Kiln takes. */
+  input_refused: false,
   /** The device could not hold one image of this size: others may have filled it. */
   out_of_memory: true,
   /** An image could not be written to the object store, or an input not read from it. */

@@ -127,6 +127,12 @@ export class BulkFeed {
     return (place) => ((bytes[place >> 3] ?? 0) & (0x80 >> (place & 7))) !== 0;
   }
 
+  /** Rows of bulks that are queued, by lane. */
+  async windows(tenant: string): Promise<Map<string, number>> {
+    const used = await this.#redis.hgetall(this.#keys.windows(tenant));
+    return new Map(Object.entries(used).map(([lane, rows]) => [lane, Number(rows)]));
+  }
+
   /** Chunks that are whole but not in the store. */
   async fullChunks(ref: BulkRef): Promise<number[]> {
     return (await this.#redis.smembers(this.#keys.bulk(ref, 'full'))).map(Number);

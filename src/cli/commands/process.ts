@@ -5,10 +5,11 @@ import { FARM_PROCESSES, forkFarmProcess, type FarmProcessName } from '../farm/f
 const DESCRIPTIONS: Readonly<Record<FarmProcessName, string>> = {
   api: 'run the HTTP API',
   render: 'run a render worker: one device, one engine',
+  bulk: 'run the feeder of bulks: it turns their rows into jobs, a window at a time',
   courier: 'run the courier: it archives finished jobs and finds lost ones',
 };
 
-/** `kiln api`, `kiln render`, `kiln courier`: one process of a fleet, in the foreground. */
+/** `kiln api`, `kiln render`, `kiln bulk`, `kiln courier`: one process of a fleet, in the foreground. */
 export function processCommands(): Command[] {
   return FARM_PROCESSES.toReversed().map((name) =>
     new Command(name).description(DESCRIPTIONS[name]).action(() => runInForeground(name)),

@@ -4,12 +4,13 @@ import { pathToFileURL } from 'node:url';
 import { packageRoot } from '../../paths.ts';
 
 /** In the order of their start; they stop in the reverse one, so the API closes before the rest. */
-export const FARM_PROCESSES = ['courier', 'render', 'api'] as const;
+export const FARM_PROCESSES = ['courier', 'bulk', 'render', 'api'] as const;
 export type FarmProcessName = (typeof FARM_PROCESSES)[number];
 
 const FOLDERS: Readonly<Record<FarmProcessName, string>> = {
   api: 'api',
   render: 'workers/render',
+  bulk: 'workers/bulk',
   courier: 'workers/courier',
 };
 

@@ -1,4 +1,4 @@
-/** A whole farm on this machine: Redis unless one is given, then courier, render and api, kept alive. */
+/** A whole farm on this machine: Redis unless one is given, then courier, bulk, render and api, kept alive. */
 import type { ChildProcess } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Config } from '../../config.ts';

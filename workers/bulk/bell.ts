@@ -1,0 +1,30 @@
+/** Lets a loop sleep until something happens. Rung while nobody waits, it ends the next wait at once. */
+export class Bell {
+  #isRung = false;
+  #wake: (() => void) | undefined;
+
+  ring(): void {
+    this.#isRung = true;
+    this.#wake?.();
+  }
+
+  /** Until it is rung, for at most so long, or until the signal aborts. */
+  async wait(ms: number, signal: AbortSignal): Promise<void> {
+    if (!this.#isRung && !signal.aborted) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, ms);
+        const end = (): void => {
+          clearTimeout(timer);
+          resolve();
+        };
+        signal.addEventListener('abort', end, { once: true });
+        this.#wake = () => {
+          signal.removeEventListener('abort', end);
+          end();
+        };
+      });
+    }
+    this.#wake = undefined;
+    this.#isRung = false;
+  }
+}
