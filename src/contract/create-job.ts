@@ -1,6 +1,6 @@
 /** What a caller sends to make a job: one shape for each kind, told apart by `kind`. */
-import { Type, type Static } from 'typebox';
-import { JOB_KINDS } from '../domain/job.ts';
+import { Type, type Static, type TSchema } from 'typebox';
+import { JOB_KINDS, type JobKind } from '../domain/job.ts';
 import { JOB_DEFAULTS, STRENGTH_DEFAULTS, UPSCALE_DEFAULTS } from '../domain/job-defaults.ts';
 import { LIMITS } from '../domain/limits.ts';
 import {
@@ -141,6 +141,14 @@ export type CreateJob =
   | Static<typeof CreateInpaint>
   | Static<typeof CreateUpscale>;
 
+export const CREATE_JOB_BY_KIND = {
+  txt2img: CreateTxt2Img,
+  img2img: CreateImg2Img,
+  depth: CreateDepth,
+  inpaint: CreateInpaint,
+  upscale: CreateUpscale,
+} as const satisfies Record<JobKind, TSchema>;
+
 /** `kind` is listed at the top too, so that an unknown one is told which there are. */
 export const CreateJob = Type.Unsafe<CreateJob>({
   $id: 'CreateJob',
@@ -148,5 +156,5 @@ export const CreateJob = Type.Unsafe<CreateJob>({
   properties: { kind: Type.Enum(JOB_KINDS) },
   required: ['kind'],
   discriminator: { propertyName: 'kind' },
-  oneOf: [CreateTxt2Img, CreateImg2Img, CreateDepth, CreateInpaint, CreateUpscale],
+  oneOf: Object.values(CREATE_JOB_BY_KIND),
 });

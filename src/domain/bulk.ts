@@ -74,6 +74,16 @@ interface RowPlace {
   readonly line: number;
   /** The caller's own name for the row. */
   readonly ref: string | null;
+  /** False when its seeds were drawn as it was accepted; it then asks for any pictures, not for these. */
+  readonly hasOwnSeeds?: boolean;
+  /** A row of an earlier bulk asked for the same and has succeeded: nothing is rendered. */
+  readonly reused?: ReusedPictures;
+}
+
+export interface ReusedPictures {
+  /** The job that made them. */
+  readonly job: string;
+  readonly result: JobResult;
 }
 
 /** A row of which all is known. */

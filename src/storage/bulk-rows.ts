@@ -3,10 +3,16 @@ import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import type { CreateJob } from '../contract/create-job.ts';
 import { CHUNK_ROWS, type BulkRow } from '../domain/bulk.ts';
-import { toJobParams } from '../job-json.ts';
+import { toJobParams, toJobResult } from '../job-json.ts';
 
 const Count = Type.Integer({ minimum: 0 });
-const PLACE = { row: Count, line: Count, ref: Type.Union([Type.String(), Type.Null()]) };
+const PLACE = {
+  row: Count,
+  line: Count,
+  ref: Type.Union([Type.String(), Type.Null()]),
+  hasOwnSeeds: Type.Optional(Type.Boolean()),
+  reused: Type.Optional(Type.Object({ job: Type.String(), result: Type.Unknown() })),
+};
 
 const StoredRow = Type.Object({ ...PLACE, params: Type.Unknown() });
 /** The request was checked before it was stored, by the schema that callers meet. */
@@ -34,13 +40,18 @@ export function parseBulkRows(bytes: Uint8Array, chunk: number, what: string): B
 function toRow(text: string, row: number, what: string): BulkRow {
   const where = `row ${row} of ${what}`;
   const stored: unknown = parse(text, where);
-  const found = toFetch.Check(stored) ? stored : ready.Check(stored) ? withParams(stored, where) : undefined;
-  if (found?.row === row) return found;
-  throw new Error(`${where} is damaged`);
+  if (!toFetch.Check(stored) && !ready.Check(stored)) throw damaged(where);
+  const { reused, ...rest } = stored;
+  if (rest.row !== row) throw damaged(where);
+  const known =
+    reused === undefined ? {} : { reused: { job: reused.job, result: toJobResult(reused.result, where) } };
+  return 'params' in rest
+    ? { ...rest, ...known, params: toJobParams(rest.params, where) }
+    : { ...rest, ...known };
 }
 
-function withParams(stored: Omit<BulkRow, 'params'> & { params: unknown }, where: string): BulkRow {
-  return { ...stored, params: toJobParams(stored.params, where) };
+function damaged(where: string): Error {
+  return new Error(`${where} is damaged`);
 }
 
 function parse(text: string, where: string): unknown {
