@@ -196,7 +196,8 @@ if ARGV[9] ~= '' then
   local open = math.max(0, health.openUntil - now)
   local changed = health.failures ~= tonumber(ARGV[11]) or tonumber(ARGV[12]) > 0 or open > 0 or ARGV[14] ~= ''
   if changed then
-    local openUntil = now + tonumber(ARGV[12])
+    local openUntil = 0
+    if tonumber(ARGV[12]) > 0 then openUntil = now + tonumber(ARGV[12]) end
     redis.call('HSET', keys.health, 'failures', ARGV[11], 'openUntil', openUntil, 'width', ARGV[13])
     if ARGV[14] ~= '' then redis.call('HSET', keys.health, 'disabled', ARGV[14]) end
     redis.call('HINCRBY', keys.health, 'version', 1)
