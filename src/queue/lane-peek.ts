@@ -1,5 +1,6 @@
 /** What waits where: all that the choice of a lane rests on. */
 import type { Redis } from 'ioredis';
+import { PRIORITY_RANK } from '../domain/job.ts';
 import type { Keys } from './keys.ts';
 import { toList } from './replies.ts';
 import { Script } from './script.ts';
@@ -10,6 +11,8 @@ export interface LaneHead {
   readonly since: number | undefined;
   /** When the first of its paused jobs may run. */
   readonly dueAt: number | undefined;
+  /** BullMQ's priority of its next job. */
+  readonly rank: number | undefined;
 }
 
 export interface LanePeek {
@@ -28,8 +31,12 @@ export async function peekLanes(redis: Redis, keys: Keys, lanes: readonly string
     lanes.map((lane) => keys.lane(lane, '')),
   );
   const [now, ...times] = toList(answer).map((time) => (time === '' ? undefined : Number(time)));
-  const heads = lanes.map((lane, n) => [lane, { since: times[2 * n], dueAt: times[2 * n + 1] }] as const);
+  const heads = lanes.map((lane, n) => [lane, headOf(times.slice(3 * n, 3 * n + 3))] as const);
   return { now: now ?? 0, heads: new Map(heads) };
+}
+
+function headOf([since, dueAt, rank]: readonly (number | undefined)[]): LaneHead {
+  return { since, dueAt, rank };
 }
 
 /** A lane that has a job to give right now. */
@@ -37,14 +44,21 @@ export interface WaitingLane {
   readonly lane: string;
   /** How long its next job waits, in ms. */
   readonly waitedMs: number;
+  /** Its next job goes before others wherever it can. */
+  readonly isInteractive: boolean;
 }
 
 /** The lanes with something to take, the one that waits longest first. */
 export function waitingLanes({ now, heads }: LanePeek): WaitingLane[] {
   const waiting: WaitingLane[] = [];
-  for (const [lane, { since, dueAt }] of heads) {
+  for (const [lane, { since, dueAt, rank }] of heads) {
     const from = since ?? (dueAt !== undefined && dueAt <= now ? dueAt : undefined);
-    if (from !== undefined) waiting.push({ lane, waitedMs: Math.max(0, now - from) });
+    if (from !== undefined)
+      waiting.push({
+        lane,
+        waitedMs: Math.max(0, now - from),
+        isInteractive: rank === PRIORITY_RANK.interactive,
+      });
   }
   return waiting.toSorted((a, b) => b.waitedMs - a.waitedMs);
 }

@@ -15,8 +15,16 @@ function facts(known: Partial<LaneFacts> = {}): LaneFacts {
 }
 
 /** Lanes with how long their oldest job has waited. */
-function order(waiting: Record<string, number>, known: LaneFacts): string[] {
-  const lanes = Object.entries(waiting).map(([lane, waitedMs]) => ({ lane, waitedMs }));
+function order(
+  waiting: Record<string, number>,
+  known: LaneFacts,
+  interactive: ReadonlySet<string> = new Set(),
+): string[] {
+  const lanes = Object.entries(waiting).map(([lane, waitedMs]) => ({
+    lane,
+    waitedMs,
+    isInteractive: interactive.has(lane),
+  }));
   return orderLanes(lanes, known);
 }
 
@@ -34,6 +42,17 @@ test('a two-stage lane is cold until both of its models are loaded', () => {
   const waiting = { 'base/upscaler.64x64': 2, 'base.64x64': 1 };
   expect(order(waiting, facts({ loaded: new Set(['base']) }))[0]).toBe('base.64x64');
   expect(order(waiting, facts({ loaded: new Set(['base', 'upscaler']) }))[0]).toBe('base/upscaler.64x64');
+});
+
+test('a lane with an interactive job goes before those in the engine, unless one of these has one too', () => {
+  const known = facts({ loaded: new Set(['warm']), running: new Set(['warm.64x64']) });
+  const waiting = { 'warm.64x64': 20, 'warm.128x128': 1, 'cold.64x64': 2 };
+  expect(order(waiting, known, new Set(['warm.128x128']))[0]).toBe('warm.128x128');
+  expect(order(waiting, known, new Set(['cold.64x64']))[0]).toBe('cold.64x64');
+  expect(order(waiting, { ...known, canAffordLoad: false }, new Set(['cold.64x64'])).at(-1)).toBe(
+    'cold.64x64',
+  );
+  expect(order(waiting, known, new Set(Object.keys(waiting)))[0]).toBe('warm.64x64');
 });
 
 test('a cold lane that has waited too long has its turn', () => {

@@ -1,13 +1,13 @@
 /**
  * Pulls jobs while the engine has room for their samples: its batch, and a little more, so that a place that gets
- * free is filled at the very next step. What is pulled is claimed, and then belongs to this worker.
+ * free is filled at the very next step. When it is full, interactive jobs still come in, into a reserve. What is pulled is claimed, and then belongs to this worker.
  */
 import type { Logger } from 'pino';
 import { laneModels } from '../../src/domain/lane.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { WaitingLane } from '../../src/queue/lane-peek.ts';
 import type { LanePuller, PulledJob } from '../../src/queue/lane-puller.ts';
-import { isAborted, pause } from '../../src/waiting.ts';
+import { pause } from '../../src/waiting.ts';
 import { awaitsLoad, orderLanes } from './lane-order.ts';
 import { RunningJob, type RunningJobs } from './running-jobs.ts';
 import { untilRedisTakes } from './until-redis-takes.ts';
@@ -22,6 +22,8 @@ export interface IntakeParts {
   readonly workerId: string;
   /** True when the engine can take more samples now; looked at whenever the table of jobs changes. */
   readonly hasRoom: () => boolean;
+  /** True when it could take a few more for the sake of an interactive job. */
+  readonly hasReserve: () => boolean;
   readonly models: {
     /** This worker answers for jobs of the model: it can render them, or fails them because nobody can. */
     readonly isServed: (model: string) => boolean;
@@ -46,21 +48,33 @@ export class Intake {
 
   /** Runs until the signal aborts; then no job is between being pulled and being in the table. */
   async run(signal: AbortSignal): Promise<void> {
-    const { puller, jobs, hasRoom, log } = this.#parts;
-    const accepts = (lane: string): boolean => laneModels(lane).every(this.#parts.models.isServed);
-    const order = (waiting: readonly WaitingLane[]): string[] => this.#order(waiting);
+    const { jobs, hasRoom, log } = this.#parts;
     while (!signal.aborted) {
-      await jobs.until(hasRoom, signal);
-      if (isAborted(signal)) return;
       try {
-        const pulled = await puller.next({ accepts, order, timeoutMs: PULL_TIMEOUT_MS, signal });
+        const pulled = await this.#next(signal);
         if (pulled !== undefined) await this.#take(pulled, signal);
+        else if (!hasRoom()) await jobs.changed(signal);
       } catch (error) {
         // What was pulled but not claimed goes to another when its lock lapses.
         log.error({ err: error }, 'Pulling a job failed');
         await pause(PAUSE_AFTER_ERROR_MS, signal);
       }
     }
+  }
+
+  /**
+   * When the engine is full an interactive job comes in all the same, and takes the place of another sample at the next
+   * step. To look costs one command a step; to block on the lanes would wake this worker for all that it cannot take.
+   */
+  #next(signal: AbortSignal): Promise<PulledJob | undefined> {
+    const { puller, hasRoom, hasReserve, models } = this.#parts;
+    const accepts = (lane: string): boolean => laneModels(lane).every(models.isServed);
+    const order = (waiting: readonly WaitingLane[]): string[] => this.#order(waiting);
+    const urgentOnly = (waiting: readonly WaitingLane[]): string[] =>
+      this.#order(waiting.filter(({ isInteractive }) => isInteractive));
+    if (hasRoom()) return puller.next({ accepts, order, timeoutMs: PULL_TIMEOUT_MS, signal });
+    if (!hasReserve()) return Promise.resolve(undefined);
+    return puller.next({ accepts, order: urgentOnly, timeoutMs: 0, signal });
   }
 
   async #take(pulled: PulledJob, signal: AbortSignal): Promise<void> {

@@ -2,6 +2,9 @@
  * Which lanes a worker tries first. Lanes whose samples are in the engine come first (they fill its batch), then lanes
  * of loaded models, then the rest, which cost a model load; among equals the longest wait counts.
  *
+ * An interactive job need not wait for that: when no lane that is in the engine has one itself, its lane goes first, as
+ * one whose turn has come. (Where all jobs are interactive, lanes are told apart by their warmth as before.)
+ *
  * That alone would starve a cold lane for as long as a warm one has work. So a lane that has waited for longer than
  * `maxWaitMs`, and from which this worker has taken nothing for as long, has a turn: it goes first. Where all lanes
  * wait, such turns must not eat up the device with model loads: a turn that costs a load is only given when loads are
@@ -23,9 +26,12 @@ export interface LaneFacts {
 }
 
 export function orderLanes(waiting: readonly WaitingLane[], facts: LaneFacts): string[] {
+  const isServingInteractive = waiting.some(
+    ({ lane, isInteractive }) => isInteractive && facts.running.has(lane),
+  );
   return waiting
     .map((lane) => ({ ...lane, neglectMs: Math.min(lane.waitedMs, facts.sincePull(lane.lane)) }))
-    .map((lane) => ({ ...lane, rank: rankOf(lane, facts) }))
+    .map((lane) => ({ ...lane, rank: rankOf(lane, { ...facts, isServingInteractive }) }))
     .toSorted((a, b) => a.rank - b.rank || b.neglectMs - a.neglectMs || b.waitedMs - a.waitedMs)
     .map(({ lane }) => lane);
 }
@@ -38,10 +44,13 @@ export function awaitsLoad({ loaded, running }: Pick<LaneFacts, 'loaded' | 'runn
 /** For how long a lane's oldest job has waited without this worker taking from its lane. */
 type NeglectedLane = WaitingLane & { readonly neglectMs: number };
 
-function rankOf({ lane, neglectMs }: NeglectedLane, facts: LaneFacts): number {
+function rankOf(
+  { lane, neglectMs, isInteractive }: NeglectedLane,
+  facts: LaneFacts & { readonly isServingInteractive: boolean },
+): number {
   const cold = isCold(lane, facts.loaded);
-  const isOverdue = neglectMs > facts.maxWaitMs;
-  if (isOverdue && (!cold || facts.canAffordLoad)) return 0;
+  const isItsTurn = neglectMs > facts.maxWaitMs || (isInteractive && !facts.isServingInteractive);
+  if (isItsTurn && (!cold || facts.canAffordLoad)) return 0;
   if (facts.running.has(lane)) return 1;
   return cold ? 3 : 2;
 }

@@ -13,6 +13,7 @@ import type { EngineSample, SampleInputs } from './engine/sample-message.ts';
 import { samplesOf, type JobSample } from './job-samples.ts';
 import { Pace } from './pace.ts';
 
+/** An image, or the latents that a job has stopped with. */
 export interface StoredImage {
   readonly image: RenderedImage;
   readonly averageBatch: number;
@@ -185,6 +186,16 @@ export class RunningJobs {
         if (!isAborted(signal)) throw error;
       }
     }
+  }
+
+  /** Resolves at the next change, or when the signal aborts. */
+  async changed(signal: AbortSignal): Promise<void> {
+    let isNews = false;
+    await this.until(() => {
+      const was = isNews;
+      isNews = true;
+      return was;
+    }, signal);
   }
 
   /** Something outside the table that conditions look at has changed. */

@@ -28,6 +28,7 @@ import { JobEndings } from './job-endings.ts';
 import { JobRuns } from './job-runs.ts';
 import { keepLocks } from './lock-keeper.ts';
 import { ProgressReporter } from './progress-reporter.ts';
+import type { RenderMetrics } from './render-metrics.ts';
 import { RunningJobs } from './running-jobs.ts';
 
 export interface SupervisorParts {
@@ -48,16 +49,19 @@ export interface SupervisorParts {
   readonly store: ObjectStore;
   /** Whether this worker takes jobs of a model; may change under way. */
   readonly isServed: (model: string) => boolean;
+  readonly metrics: RenderMetrics;
   readonly subscribeCancels: (handler: (ref: JobRef) => void) => Subscription;
   readonly log: Logger;
 }
 
 export interface SupervisorStatus extends Pick<
   WorkerStatus,
-  'state' | 'engine' | 'runningSamples' | 'slots' | 'stepMs'
+  'state' | 'engine' | 'runningSamples' | 'slots' | 'stepMs' | 'busyShare'
 > {
   /** By name; models that the engine has had nothing to do with are missing. */
   readonly models: ReadonlyMap<string, ModelView>;
+  /** Ms a step of one sample, by engine lane. */
+  readonly speeds: ReadonlyMap<string, number>;
 }
 
 /** For hand-backs and last commits, after the drain: a Redis that is away must not hold up the exit. */
@@ -92,6 +96,7 @@ export class Supervisor {
       onEvent: (event) => this.#onEvent(event),
       onExit: (exit) => {
         this.#view.onExit();
+        parts.metrics.onExit(performance.now());
         this.#runs.onEngineExit(exit);
       },
       hasWork: () => this.#jobs.samplesInEngine > 0,
@@ -119,7 +124,8 @@ export class Supervisor {
     this.#intake = new Intake({
       ...parts,
       jobs: this.#jobs,
-      hasRoom: () => this.#hasRoom(),
+      hasRoom: () => this.#hasRoom(0),
+      hasReserve: () => this.#hasRoom(this.#view.slots),
       models: {
         isServed: parts.isServed,
         loaded: this.#view.loaded,
@@ -138,6 +144,8 @@ export class Supervisor {
       runningSamples: this.#jobs.samplesInEngine,
       slots: this.#view.slots,
       stepMs: this.#view.stepMs,
+      busyShare: this.#parts.metrics.busyShare(performance.now()),
+      speeds: this.#view.speeds,
     };
   }
 
@@ -180,18 +188,23 @@ export class Supervisor {
   }
 
   #onEvent(event: EngineEvent): void {
-    this.#view.onEvent(event, performance.now());
+    const now = performance.now();
+    this.#view.onEvent(event, now);
+    this.#parts.metrics.onEvent(event, now);
     this.#runs.onEvent(event);
     if (event.kind === 'ready' || event.kind === 'stepped') this.#jobs.touch();
   }
 
-  /** Jobs whose inputs are read and images being stored count too: a slow store holds up the intake, not the memory. */
-  #hasRoom(): boolean {
+  /**
+   * With so many samples beyond what the engine should hold. Jobs whose inputs are read and images being stored count
+   * too: a slow store holds up the intake, not the memory.
+   */
+  #hasRoom(reserve: number): boolean {
     const { capacity } = this.#view;
     return (
       this.#engine.state === 'ready' &&
-      this.#jobs.samplesToRender < capacity &&
-      this.#jobs.samples < 2 * capacity
+      this.#jobs.samplesToRender < capacity + reserve &&
+      this.#jobs.samples < 2 * capacity + reserve
     );
   }
 
