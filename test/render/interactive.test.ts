@@ -1,11 +1,11 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { isTerminal } from '../../src/domain/job-state.ts';
-import { startRenderFarm, type RenderFarm } from '../support/render-farm.ts';
+import { makeRenderFarm, type RenderFarm } from '../support/render-farm.ts';
 
 let farm: RenderFarm;
 
 beforeAll(async () => {
-  farm = await startRenderFarm({ KILN_MAX_BATCH_SIZE: '2' });
+  farm = await makeRenderFarm({ KILN_MAX_BATCH_SIZE: '2' });
   await farm.worker.start();
 });
 afterAll(() => farm.stop());
