@@ -4,13 +4,17 @@ import { fastify, type FastifyBaseLogger } from 'fastify';
 import { KilnError } from '../src/domain/errors.ts';
 import { DEFAULT_TENANT } from '../src/domain/job.ts';
 import { LIMITS } from '../src/domain/limits.ts';
+import { asksForKey } from '../src/operations-settings.ts';
 import { ImageIntake } from '../src/inputs/image-intake.ts';
 import { inputResolver } from '../src/inputs/resolve-input.ts';
+import { guard } from './access/guard.ts';
+import { KnownKeys } from './access/known-keys.ts';
+import { limitRates } from './access/rate-limit.ts';
 import { JobReader } from './job-reader.ts';
 import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
-import { requireKey } from './plugins/api-keys.ts';
 import { closeGracefully } from './plugins/graceful-close.ts';
+import { measureRequests } from './plugins/http-metrics.ts';
 import { readJsonBodies } from './plugins/json-body.ts';
 import { refuseForeignHosts } from './plugins/loopback-only.ts';
 import { boundLargeBodies } from './plugins/large-bodies.ts';
@@ -24,6 +28,7 @@ import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
 import { jobRoutes } from './routes/jobs.ts';
 import { modelRoutes } from './routes/models.ts';
+import { metricsRoute } from './routes/metrics.ts';
 import { samplerRoutes } from './routes/samplers.ts';
 import { submitRoute } from './routes/submit-job.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -44,14 +49,19 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   const { config } = parts;
   const app = createServer(parts);
   app.decorateRequest('tenant', DEFAULT_TENANT);
+  const needsKey = asksForKey(config);
   for (const shape of NAMED_SHAPES) app.addSchema(shape);
+  app.decorateRequest('caller', null);
 
   sendSecurityHeaders(app);
-  if (config.apiKeys.length === 0) refuseForeignHosts(app, config.publicUrl);
+  measureRequests(app, parts.metrics.registry);
+  if (!needsKey) refuseForeignHosts(app, config.publicUrl);
   readJsonBodies(app);
   answerProblems(app);
-  answerNotFound(app);
-  await describeApi(app, { needsKey: config.apiKeys.length > 0 });
+  const limit = await limitRates(app, { ...parts, perMinute: config.rateLimit });
+  const access = { known: needsKey ? knownKeys(parts) : null, limit };
+  answerNotFound(app, limit);
+  await describeApi(app, { needsKey });
 
   const offers = new OfferCache(parts.registry, () => performance.now());
   const intake = new ImageIntake(parts);
@@ -68,7 +78,12 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   imageRoutes(app, shared);
   await app.register(
     (v1, _options, done) => {
-      if (config.apiKeys.length > 0) requireKey(v1, config.apiKeys);
+  await app.register((own, _options, done) => {
+    guard(own, access);
+    metricsRoute(own, parts);
+    done();
+  });
+      guard(v1, access);
       // After the key: who has none takes no room.
       boundLargeBodies(v1);
       submitRoute(v1, shared);
@@ -88,6 +103,10 @@ export async function buildApp(parts: ApiParts): Promise<App> {
 function createServer({ log }: ApiParts): App {
   const baseLog: FastifyBaseLogger = log;
   return fastify({
+function knownKeys({ config, apiKeys }: ApiParts): KnownKeys {
+  return new KnownKeys({ configured: config.apiKeys, records: apiKeys, now: () => performance.now() });
+}
+
     loggerInstance: baseLog,
     logController: new RequestLog(),
     genReqId: () => randomUUID(),

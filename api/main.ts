@@ -4,13 +4,19 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { loadConfig } from '../src/config.ts';
 import { ImageDecoder } from '../src/images/image-decoder.ts';
 import { createLogger } from '../src/log.ts';
+import { FarmMetrics } from '../src/metrics/farm-metrics.ts';
+import { meteredStore } from '../src/metrics/metered-store.ts';
+import { processRegistry, serveMetrics } from '../src/metrics/process-metrics.ts';
+import { ApiKeyRecords } from '../src/queue/api-keys.ts';
 import { checkRedis, connectApi, disconnect, isRedisUnavailable } from '../src/queue/connection.ts';
+import { readFarmFigures } from '../src/queue/farm-figures.ts';
 import { FarmRegistry } from '../src/queue/farm-registry.ts';
 import { JobRecords } from '../src/queue/job-records.ts';
 import { Keys } from '../src/queue/keys.ts';
 import { Lanes } from '../src/queue/lanes.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
+import { RateCounter } from '../src/queue/rate-counter.ts';
 import { stopOnSignal } from '../src/stop-on-signal.ts';
 import { openStore } from '../src/storage/open-store.ts';
 import { buildApp } from './app.ts';
@@ -30,6 +36,12 @@ const keys = new Keys(config.prefix);
 const lanes = new Lanes(redis, keys);
 const tail = new OutboxTail(redis, keys, log);
 const decoder = new ImageDecoder();
+const registry = processRegistry();
+const metrics = new FarmMetrics({
+  registry,
+  read: () => readFarmFigures({ redis, keys, lanes }),
+  now: () => performance.now(),
+});
 
 const app = await buildApp({
   config,
@@ -38,10 +50,13 @@ const app = await buildApp({
   lanes,
   tail,
   registry: new FarmRegistry(redis, keys),
-  store: await openStore(config.store, 'api'),
+  store: meteredStore(await openStore(config.store, 'api'), registry),
   decoder,
   webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
 });
+  apiKeys: new ApiKeyRecords(redis, keys),
+  rates: new RateCounter(redis, keys),
+  metrics,
 
 stopOnSignal({
   log,
@@ -59,6 +74,7 @@ await Promise.race([found, pause(BOOT_WAIT_MS, undefined, { ref: false })]);
 tail.start();
 const url = await app.listen({ host: config.host, port: config.port });
 process.send?.({ kind: 'listening', url });
+await serveMetrics({ ...config.metrics, source: metrics, log });
 
 /** Ends the process on a Redis that cannot keep Kiln's promises, such as one that evicts keys. */
 async function refuseUnfitRedis(): Promise<void> {

@@ -4,11 +4,14 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Logger } from 'pino';
 import type { Config } from '../src/config.ts';
 import type { ImageDecoder } from '../src/images/image-decoder.ts';
+import type { FarmMetrics } from '../src/metrics/farm-metrics.ts';
+import type { ApiKeyRecords } from '../src/queue/api-keys.ts';
 import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
 import type { OutboxTail } from '../src/queue/outbox.ts';
 import type { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
+import type { RateCounter } from '../src/queue/rate-counter.ts';
 import type { ObjectStore } from '../src/storage/object-store.ts';
 
 /** What the API is built of; `main.ts` makes them, and so do the tests. */
@@ -23,6 +26,9 @@ export interface ApiParts {
   readonly decoder: ImageDecoder;
   readonly webhooks: WebhookDeliveries;
 }
+  readonly apiKeys: ApiKeyRecords;
+  readonly rates: RateCounter;
+  readonly metrics: FarmMetrics;
 
 /** A Fastify instance whose handlers are typed by the TypeBox schemas of their routes. */
 export type App = FastifyInstance<

@@ -9,6 +9,12 @@ import { Type, type Static } from 'typebox';
 import { originsOf } from './net/allowed-origins.ts';
 import type { OutboundPolicy } from './net/outbound-url.ts';
 import { parseByteSize } from './domain/byte-size.ts';
+import {
+  asksForKey,
+  OPERATIONS_VARIABLES,
+  operationsSettings,
+  type OperationsSettings,
+} from './operations-settings.ts';
 import { packageRoot } from './paths.ts';
 import { STORE_VARIABLES, storeSettings, type StoreSettings } from './storage/store-settings.ts';
 import { WEBHOOK_VARIABLES, webhookSettings, type WebhookSettings } from './webhook-settings.ts';
@@ -22,16 +28,16 @@ const Environment = Type.Object({
     default: '{kiln}',
     description: 'starts every Redis key; the braces keep a cluster in one slot',
   }),
-  KILN_HOST: Type.String({ default: '127.0.0.1', description: 'beyond loopback only with KILN_API_KEYS' }),
+  KILN_HOST: Type.String({
+    default: '127.0.0.1',
+    description: 'beyond loopback only with KILN_API_KEYS or KILN_REQUIRE_KEY',
+  }),
   KILN_PORT: Type.Integer({ default: 8080, minimum: 0, maximum: 65_535, description: '0 takes a free port' }),
   KILN_PUBLIC_URL: Type.String({
     default: '',
     description: 'start of image links, when a proxy stands in front',
   }),
-  KILN_API_KEYS: Type.String({
-    default: '',
-    description: 'comma-separated bearer keys of 24 characters or more',
-  }),
+  ...OPERATIONS_VARIABLES,
   KILN_DATA_DIR: Type.String({ default: '.kiln', description: 'images and the own Redis of `kiln up`' }),
   ...STORE_VARIABLES,
   KILN_MODELS_DIR: Type.String({ default: '', description: 'more folders with models, joined like PATH' }),
@@ -117,13 +123,12 @@ const Environment = Type.Object({
   ),
 });
 
-export interface Config {
+export interface Config extends OperationsSettings {
   readonly redisUrl: string;
   readonly prefix: string;
   readonly host: string;
   readonly port: number;
   readonly publicUrl: string;
-  readonly apiKeys: readonly string[];
   readonly dataDir: string;
   readonly store: StoreSettings;
   readonly modelDirs: readonly string[];
@@ -154,7 +159,6 @@ export interface Config {
 }
 
 const LOOPBACK = new Set(['127.0.0.1', '::1', 'localhost']);
-const API_KEY_MIN_CHARS = 24;
 
 /** Throws with every fault of the environment at once. */
 export function loadConfig(environment: NodeJS.ProcessEnv): Config {
@@ -163,16 +167,10 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     data: environment,
     dotenv: false,
   });
-  const apiKeys = env.KILN_API_KEYS.split(',').filter((key) => key !== '');
-  const weak = apiKeys.filter((key) => key.length < API_KEY_MIN_CHARS).length;
-  if (weak > 0) {
+  const operations = operationsSettings(env);
+  if (!asksForKey(operations) && !LOOPBACK.has(env.KILN_HOST)) {
     throw new Error(
-      `KILN_API_KEYS: ${weak} of ${apiKeys.length} keys are shorter than ${API_KEY_MIN_CHARS} characters`,
-    );
-  }
-  if (apiKeys.length === 0 && !LOOPBACK.has(env.KILN_HOST)) {
-    throw new Error(
-      `KILN_HOST is ${env.KILN_HOST}: Kiln listens beyond loopback only when KILN_API_KEYS is set`,
+      `KILN_HOST is ${env.KILN_HOST}: Kiln listens beyond loopback only when KILN_API_KEYS or KILN_REQUIRE_KEY is set`,
     );
   }
   const dataDir = resolve(packageRoot(), env.KILN_DATA_DIR);
@@ -182,7 +180,7 @@ export function loadConfig(environment: NodeJS.ProcessEnv): Config {
     host: env.KILN_HOST,
     port: env.KILN_PORT,
     publicUrl: env.KILN_PUBLIC_URL.replace(/\/+$/, ''),
-    apiKeys,
+    ...operations,
     dataDir,
     store: storeSettings(env, join(dataDir, 'objects')),
     modelDirs: [

@@ -1,17 +1,18 @@
 /** Answers for addresses without a handler: 405 and `Allow` when another method would do, else 404. */
 import { KilnError } from '../../src/domain/errors.ts';
+import type { Limiter } from '../access/rate-limit.ts';
 import type { App } from '../parts.ts';
 import { shortText } from '../../src/domain/shorten.ts';
 
-/** Call before the routes are registered: it learns them as they come. */
-export function answerNotFound(app: App): void {
+/** Call before the routes are registered: it learns them as they come. Who looks for addresses is limited, too. */
+export function answerNotFound(app: App, limit: Limiter): void {
   const methodsOf = new Map<string, Set<string>>();
   app.addHook('onRoute', ({ url, method }) => {
     const methods = methodsOf.get(url) ?? new Set();
     for (const name of [method].flat()) methods.add(name);
     methodsOf.set(url, methods);
   });
-  app.setNotFoundHandler((request, reply) => {
+  app.setNotFoundHandler({ preHandler: limit }, (request, reply) => {
     const path = pathOf(request.url);
     const allowed = [...methodsOf]
       .filter(([pattern]) => matches(pattern, path))

@@ -19,6 +19,8 @@ export class RequestLog extends LogController {
       path: pathOf(request.url).slice(0, PATH_CHARS),
       status: reply.statusCode,
       ms: Math.round(reply.elapsedTime),
+      // The name of the key, never the key.
+      ...(request.caller === null ? {} : { key: request.caller }),
     };
     if (error) request.log.warn({ ...line, err: error }, 'answer not delivered');
     else request.log.info(line, 'request');

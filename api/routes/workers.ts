@@ -25,6 +25,7 @@ function workerView(worker: WorkerStatus): Worker {
     running_samples: worker.runningSamples,
     slots: worker.slots,
     step_ms: worker.stepMs,
+    busy_share: worker.busyShare,
     started_at: isoTime(worker.startedAt),
     seen_at: isoTime(worker.seenAt),
   };

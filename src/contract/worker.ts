@@ -13,6 +13,7 @@ export const Worker = Type.Object(
     running_samples: Type.Integer(),
     slots: Type.Integer({ description: 'Samples it can denoise at once' }),
     step_ms: nullable('number', { description: 'Mean time of a recent UNet call' }),
+    busy_share: Type.Number({ description: 'Share of the last minute in which its device worked' }),
     started_at: Type.String({ format: 'date-time' }),
     seen_at: Type.String({ format: 'date-time' }),
   },

@@ -12,6 +12,7 @@ export const ERRORS = {
   unknown_model: { status: 422, title: 'No worker offers this model' },
   model_unusable: { status: 422, title: 'No worker can run this model' },
   headers_too_large: { status: 431, title: 'The headers are too large' },
+  rate_limited: { status: 429, title: 'Too many requests' },
   internal: { status: 500, title: 'Kiln failed to handle the request' },
   unavailable: { status: 503, title: 'Kiln cannot keep its promise right now' },
 } as const satisfies Record<string, { status: number; title: string }>;

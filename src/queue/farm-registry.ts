@@ -27,6 +27,8 @@ export interface WorkerStatus {
   readonly runningSamples: number;
   readonly slots: number;
   readonly stepMs: number | null;
+  /** Share of the last minute in which its device worked, 0 to 1. */
+  readonly busyShare: number;
   readonly startedAt: number;
   readonly seenAt: number;
 }
@@ -161,6 +163,7 @@ function toWorker(text: string): WorkerStatus {
     runningSamples: Number(field('runningSamples')),
     slots: Number(field('slots')),
     stepMs: stepMs === null ? null : Number(stepMs),
+    busyShare: Number(field('busyShare') ?? 0),
     startedAt: Number(field('startedAt')),
     seenAt: Number(field('seenAt')),
   };

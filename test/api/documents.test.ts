@@ -184,6 +184,7 @@ describe('the farm', () => {
       runningSamples: 3,
       slots: 8,
       stepMs: null,
+      busyShare: 0.25,
       startedAt,
       seenAt: startedAt + 1_500,
     });
@@ -230,6 +231,7 @@ describe('the farm', () => {
           running_samples: 3,
           slots: 8,
           step_ms: null,
+          busy_share: 0.25,
           started_at: '2030-01-01T00:00:00.000Z',
           seen_at: '2030-01-01T00:00:01.500Z',
         },

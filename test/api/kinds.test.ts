@@ -213,6 +213,7 @@ test('a model that every worker refuses is refused at once, with the reason', as
     runningSamples: 0,
     slots: 8,
     stepMs: null,
+    busyShare: 0,
     startedAt: 0,
     seenAt: 0,
   });

@@ -4,6 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
+import { Registry } from 'prom-client';
 import type { Static, TSchema } from 'typebox';
 import { Compile, type Validator } from 'typebox/compile';
 import { expect } from 'vitest';
@@ -15,12 +16,16 @@ import { Problem } from '../../src/contract/problem.ts';
 import { DEFAULT_TENANT, type JobRef, type RenderedImage } from '../../src/domain/job.ts';
 import { connectApi, disconnect } from '../../src/queue/connection.ts';
 import { ImageDecoder } from '../../src/images/image-decoder.ts';
+import { FarmMetrics } from '../../src/metrics/farm-metrics.ts';
+import { ApiKeyRecords } from '../../src/queue/api-keys.ts';
+import { readFarmFigures } from '../../src/queue/farm-figures.ts';
 import { FarmRegistry, type OfferedModel } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
+import { RateCounter } from '../../src/queue/rate-counter.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
@@ -76,6 +81,13 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     decoder: new ImageDecoder(),
     webhooks: new WebhookDeliveries(client, keys, config.webhooks),
   };
+    apiKeys: new ApiKeyRecords(client, keys),
+    rates: new RateCounter(client, keys),
+    metrics: new FarmMetrics({
+      registry: new Registry(),
+      read: () => readFarmFigures({ redis: client, keys, lanes: parts.lanes }),
+      now: () => performance.now(),
+    }),
   parts.tail.start();
   const app = await buildApp(parts);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });

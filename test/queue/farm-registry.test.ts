@@ -15,6 +15,7 @@ const worker: WorkerStatus = {
   runningSamples: 2,
   slots: 4,
   stepMs: null,
+  busyShare: 0.5,
   startedAt: 1,
   seenAt: 2,
 };

@@ -7,6 +7,8 @@ import { ImageDecoder } from '../../src/images/image-decoder.ts';
 import { ImageIntake } from '../../src/inputs/image-intake.ts';
 import { inputResolver } from '../../src/inputs/resolve-input.ts';
 import { createLogger } from '../../src/log.ts';
+import { meteredStore } from '../../src/metrics/metered-store.ts';
+import { processRegistry, serveMetrics } from '../../src/metrics/process-metrics.ts';
 import { BulkFeed } from '../../src/queue/bulk-feed.ts';
 import { BulkRecords } from '../../src/queue/bulk-records.ts';
 import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
@@ -36,7 +38,8 @@ const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
 const lanes = new Lanes(redis, keys);
 const tail = new OutboxTail(redis, keys, log);
-const store = await openStore(config.store, 'worker');
+const registry = processRegistry();
+const store = meteredStore(await openStore(config.store, 'worker'), registry);
 const decoder = new ImageDecoder();
 const feed = new BulkFeed(redis, keys);
 const stopping = new AbortController();
@@ -71,6 +74,7 @@ stopOnSignal({
   },
 });
 
+await serveMetrics({ ...config.metrics, source: registry, log });
 await checkRedis(redis, log);
 tail.start();
 running = feeder.run(signal);

@@ -4,6 +4,8 @@ import process, { env } from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '../../src/config.ts';
 import { createLogger } from '../../src/log.ts';
+import { meteredStore } from '../../src/metrics/metered-store.ts';
+import { processRegistry, serveMetrics } from '../../src/metrics/process-metrics.ts';
 import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
@@ -17,6 +19,7 @@ import { archiveNext } from './archiver.ts';
 import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
 import { tidyUp } from './janitor.ts';
 import { WebhookCourier } from './webhooks/webhook-courier.ts';
+import { WebhookMetrics } from './webhooks/webhook-metrics.ts';
 
 const SECOND = 1_000;
 /** For what is under way, then for the goodbye to a Redis that may be away. */
@@ -37,12 +40,10 @@ const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
 const records = new JobRecords(redis, keys, config);
 const lanes = new Lanes(redis, keys);
-const store = await openStore(config.store, 'worker');
-const lease = new Lease(redis, keys, {
-  name: 'janitor',
-  holder: consumer,
-  ttlMs: config.reconcileMs + REDELIVER_MS,
-});
+const registry = processRegistry();
+const store = meteredStore(await openStore(config.store, 'worker'), registry);
+const ttlMs = config.reconcileMs + REDELIVER_MS;
+const lease = new Lease(redis, keys, { name: 'janitor', holder: consumer, ttlMs });
 const group = new OutboxGroup(redis, keys, {
   group: 'archive',
   consumer,
@@ -51,9 +52,9 @@ const group = new OutboxGroup(redis, keys, {
 });
 const stopping = new AbortController();
 const { signal } = stopping;
-const webhooks = new WebhookCourier({ redis, keys, records, store, config, consumer, signal, log });
+const books = { redis, keys, records, store, signal, log };
+const webhooks = new WebhookCourier({ ...books, config, consumer, metrics: new WebhookMetrics(registry) });
 let loops: Promise<unknown> = Promise.resolve();
-const options = { graceMs: GRACE_MS, recordTtlMs: config.recordTtlMs, signal };
 
 stopOnSignal({
   log,
@@ -68,20 +69,25 @@ stopOnSignal({
   },
 });
 
+await serveMetrics({ ...config.metrics, source: registry, log });
 await checkRedis(redis, log);
 await group.create();
 await webhooks.create();
 loops = Promise.all([
   webhooks.run(),
-  every(0, () => archiveNext({ group, records, store, log, signal }), { title: 'Archiving', signal, log }),
-  every(config.reconcileMs, () => tidyUp({ redis, keys, records, lanes, lease, group, log }, options), {
-    title: 'Tidying up',
-    signal,
-    log,
-  }),
+  every(0, () => archiveNext({ ...books, group }), { title: 'Archiving', signal, log }),
+  every(
+    config.reconcileMs,
+    () => tidyUp({ ...books, lanes, lease, group }, { ...config, graceMs: GRACE_MS, signal }),
+    {
+      title: 'Tidying up',
+      signal,
+      log,
+    },
+  ),
   every(
     sweepPauseMs(config.inputTtlMs),
-    () => sweepInputs({ redis, keys, records, store, lease, log }, { inputTtlMs: config.inputTtlMs, signal }),
+    () => sweepInputs({ ...books, lease }, { inputTtlMs: config.inputTtlMs, signal }),
     { title: 'Sweeping inputs', signal, log },
   ),
 ]);

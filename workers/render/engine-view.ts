@@ -23,6 +23,8 @@ export class EngineView {
   readonly models = new Map<string, ModelView>();
   #lastLoad = { endedAt: -Infinity, ms: 0 };
   #slots: number;
+  /** Running mean of ms a step of one sample, by lane: what a step costs in the company it has. */
+  readonly speeds = new Map<string, number>();
   #stepMs: number | null = null;
 
   /** `slots`: the most samples in one batch, until the engine tells. */
@@ -54,7 +56,9 @@ export class EngineView {
   onEvent(event: EngineEvent, now: number): void {
     if (event.kind === 'stepped') {
       this.#slots = event.maxBatchSize;
-      this.#stepMs = event.ms * STEP_WEIGHT + (this.#stepMs ?? event.ms) * (1 - STEP_WEIGHT);
+      this.#stepMs = runningMean(this.#stepMs, event.ms);
+      const { lane, samples } = event;
+      this.speeds.set(lane, runningMean(this.speeds.get(lane), event.ms / Math.max(1, samples.length)));
     }
     if (event.kind === 'model') this.#onModel(event, now);
   }
@@ -72,6 +76,10 @@ export class EngineView {
     } else this.loaded.delete(name);
     this.models.set(name, viewOf(event));
   }
+}
+
+function runningMean(before: number | null | undefined, newest: number): number {
+  return newest * STEP_WEIGHT + (before ?? newest) * (1 - STEP_WEIGHT);
 }
 
 function viewOf(event: EngineEvent & { kind: 'model' }): ModelView {

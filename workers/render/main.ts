@@ -4,11 +4,14 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { loadConfig } from '../../src/config.ts';
 import { budgetBytes, refusalOf } from '../../src/domain/residency.ts';
 import { createLogger } from '../../src/log.ts';
+import { meteredStore } from '../../src/metrics/metered-store.ts';
+import { processRegistry, serveMetrics } from '../../src/metrics/process-metrics.ts';
 import { subscribeCancels } from '../../src/queue/cancel-bus.ts';
 import { checkRedis, connectWorker, disconnect } from '../../src/queue/connection.ts';
 import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
+import { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
 import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { openStore } from '../../src/storage/open-store.ts';
@@ -17,6 +20,7 @@ import { totalMemory } from './engine/free-memory.ts';
 import { ModelCatalog } from './model-catalog.ts';
 import { checkPinnedModels } from './pinned-models.ts';
 import { Presence } from './presence.ts';
+import { RenderMetrics } from './render-metrics.ts';
 import { ServedModels } from './served-models.ts';
 import { Supervisor } from './supervisor.ts';
 
@@ -33,6 +37,7 @@ const workerId = `${config.hostName}-${process.pid}`;
 
 const redis = connectWorker(config, log);
 const keys = new Keys(config.prefix);
+const metrics = processRegistry();
 const registry = new FarmRegistry(redis, keys);
 const budget = budgetBytes(config.memoryBudget, config.device, await totalMemory(config.device));
 const catalog = new ModelCatalog(config.modelDirs, { refusalOf: (bytes) => refusalOf(bytes, budget), log });
@@ -43,7 +48,8 @@ const supervisor = new Supervisor({
   config,
   records: new JobRecords(redis, keys, config),
   puller,
-  store: await openStore(config.store, 'worker'),
+  store: meteredStore(await openStore(config.store, 'worker'), metrics),
+  metrics: new RenderMetrics(metrics, performance.now()),
   isServed: (model) => served.isServed(model, performance.now()),
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,
@@ -52,6 +58,7 @@ const presence = new Presence({
   workerId,
   config,
   registry,
+  speeds: new LaneSpeeds(redis, keys),
   puller,
   catalog,
   served,
@@ -73,6 +80,7 @@ stopOnSignal({
   },
 });
 
+await serveMetrics({ ...config.metrics, source: metrics, log });
 await checkPinnedModels(config, budget);
 await checkRedis(redis, log);
 await presence.begin();

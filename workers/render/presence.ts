@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Config } from '../../src/config.ts';
 import { forCallers } from '../../src/domain/caller-text.ts';
 import type { FarmRegistry, WorkerModel, WorkerStatus } from '../../src/queue/farm-registry.ts';
+import type { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import { every } from '../../src/waiting.ts';
 import type { ModelCatalog } from './model-catalog.ts';
@@ -18,6 +19,7 @@ export interface PresenceParts {
   readonly workerId: string;
   readonly config: Pick<Config, 'hostName' | 'device' | 'modelDirs'>;
   readonly registry: FarmRegistry;
+  readonly speeds: LaneSpeeds;
   readonly puller: Pick<LanePuller, 'reclaim'>;
   readonly catalog: ModelCatalog;
   readonly served: ServedModels;
@@ -73,8 +75,8 @@ export class Presence {
   }
 
   async #announce(): Promise<void> {
-    const { workerId, config, registry, served, status } = this.#parts;
-    const { models, ...rest } = status();
+    const { workerId, config, registry, speeds, served, status } = this.#parts;
+    const { models, speeds: measured, ...rest } = status();
     const worker: WorkerStatus = {
       id: workerId,
       host: config.hostName,
@@ -86,6 +88,7 @@ export class Presence {
       seenAt: Date.now(),
     };
     await registry.announce(worker);
+    await speeds.note(measured);
     served.learn(await registry.models(), performance.now());
   }
 

@@ -9,6 +9,7 @@ import type { OutboundPolicy } from '../../../src/net/outbound-url.ts';
 import { signedHeaders } from '../../../src/net/webhook-signature.ts';
 import type { ClaimedDelivery, WebhookQueue } from '../../../src/queue/webhook-queue.ts';
 import { told, type SubjectParts } from './subjects.ts';
+import type { WebhookMetrics } from './webhook-metrics.ts';
 
 export interface AttemptParts {
   readonly queue: WebhookQueue;
@@ -17,6 +18,7 @@ export interface AttemptParts {
   readonly secrets: () => Promise<readonly string[]>;
   readonly policy: OutboundPolicy;
   readonly timeoutMs: number;
+  readonly metrics: WebhookMetrics;
   readonly log: Logger;
 }
 
@@ -39,7 +41,9 @@ export async function attemptDelivery(held: ClaimedDelivery, parts: AttemptParts
   const message = { event: delivery.event, tries: delivery.tries + 1 };
   const decision = decideDelivery(end, message, Math.random());
   const settled = await parts.queue.settle(held, { end, attempt, decision });
-  logAttempt(parts.log, delivery, { attempt, decision: settled ? decision.kind : 'stale' });
+  const outcome = settled ? decision.kind : 'stale';
+  parts.metrics.attempted(attempt, outcome);
+  logAttempt(parts.log, delivery, { attempt, decision: outcome });
 }
 
 async function send(

@@ -20,6 +20,7 @@ import { takeEvents, type IntakeParts } from './intake.ts';
 import { tellProgress } from './progress.ts';
 import { Sender } from './sender.ts';
 import { readJob, type SubjectParts } from './subjects.ts';
+import type { WebhookMetrics } from './webhook-metrics.ts';
 
 const SECOND = 1_000;
 /** An event whose courier died before the deliveries were made comes again after this. */
@@ -38,6 +39,7 @@ export interface WebhookCourierParts {
   /** Names this process among the couriers. */
   readonly consumer: string;
   readonly signal: AbortSignal;
+  readonly metrics: WebhookMetrics;
   readonly log: Logger;
 }
 
@@ -106,7 +108,7 @@ export class WebhookCourier {
 }
 
 function attemptParts(
-  { redis, keys, config, log }: WebhookCourierParts,
+  { redis, keys, config, metrics, log }: WebhookCourierParts,
   subjects: SubjectParts,
 ): AttemptParts {
   const { secrets, outbound, timeoutMs, logTtlMs } = config.webhooks;
@@ -117,6 +119,7 @@ function attemptParts(
     secrets: () => (secrets.length > 0 ? Promise.resolve(secrets) : made.read()),
     policy: outbound,
     timeoutMs,
+    metrics,
     log,
   };
 }

@@ -193,11 +193,14 @@ export class EngineLoop {
   async #reportStep(riders: readonly Rider[], ms: number): Promise<void> {
     const [head] = riders;
     if (head === undefined) return;
-    await this.#parts.emit({
+    const { emit, sizes, texts } = this.#parts;
+    await emit({
       kind: 'stepped',
       lane: head.lane,
       ms,
-      maxBatchSize: this.#parts.sizes.maxBatchSize(head.lane),
+      maxBatchSize: sizes.maxBatchSize(head.lane),
+      rows: riders.reduce((rows, { sample }) => rows + sample.textRows.length, 0),
+      texts: { hits: texts.hits, misses: texts.misses },
       samples: riders.map(({ id, progress }) => ({ id, ...progress })),
     });
   }

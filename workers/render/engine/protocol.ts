@@ -86,6 +86,10 @@ const Event = Type.Union([
     height: Count,
     /** `[height, width]`, near is large. */
     grey16: Words,
+    /** Rows of the call: a guided sample has two. */
+    rows: Count,
+    /** Prompts encoded and found encoded, since this engine started. */
+    texts: Type.Object({ hits: Count, misses: Count }),
   }),
   Type.Object({
     kind: Type.Literal('image'),
