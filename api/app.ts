@@ -10,6 +10,7 @@ import { inputResolver } from '../src/inputs/resolve-input.ts';
 import { guard } from './access/guard.ts';
 import { KnownKeys } from './access/known-keys.ts';
 import { limitRates } from './access/rate-limit.ts';
+import { BulkReader } from './bulk-reader.ts';
 import { JobReader } from './job-reader.ts';
 import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
@@ -24,11 +25,12 @@ import { describeApi } from './plugins/open-api.ts';
 import { answerProblems, refuseUnrouted } from './plugins/problems.ts';
 import { RequestLog } from './plugins/request-log.ts';
 import { sendSecurityHeaders } from './plugins/security-headers.ts';
+import { bulkRoutes } from './routes/bulks.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
 import { jobRoutes } from './routes/jobs.ts';
-import { modelRoutes } from './routes/models.ts';
 import { metricsRoute } from './routes/metrics.ts';
+import { modelRoutes } from './routes/models.ts';
 import { samplerRoutes } from './routes/samplers.ts';
 import { submitRoute } from './routes/submit-job.ts';
 import { uploadRoutes } from './routes/uploads.ts';
@@ -48,10 +50,10 @@ declare module 'fastify' {
 export async function buildApp(parts: ApiParts): Promise<App> {
   const { config } = parts;
   const app = createServer(parts);
-  app.decorateRequest('tenant', DEFAULT_TENANT);
   const needsKey = asksForKey(config);
-  for (const shape of NAMED_SHAPES) app.addSchema(shape);
+  app.decorateRequest('tenant', DEFAULT_TENANT);
   app.decorateRequest('caller', null);
+  for (const shape of NAMED_SHAPES) app.addSchema(shape);
 
   sendSecurityHeaders(app);
   measureRequests(app, parts.metrics.registry);
@@ -69,6 +71,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
     ...parts,
     intake,
     reader: new JobReader(parts),
+    bulkReader: new BulkReader(parts),
     offers,
     closing: closeGracefully(app),
     resolveInput: inputResolver({ intake, config }),
@@ -76,18 +79,19 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   healthRoutes(app, shared);
   // Outside the instance that asks for a key: the signature of an image link is the permission.
   imageRoutes(app, shared);
-  await app.register(
-    (v1, _options, done) => {
   await app.register((own, _options, done) => {
     guard(own, access);
     metricsRoute(own, parts);
     done();
   });
+  await app.register(
+    (v1, _options, done) => {
       guard(v1, access);
       // After the key: who has none takes no room.
       boundLargeBodies(v1);
       submitRoute(v1, shared);
       jobRoutes(v1, shared);
+      bulkRoutes(v1, shared);
       modelRoutes(v1, shared);
       samplerRoutes(v1);
       v1.register((uploads) => uploadRoutes(uploads, shared));
@@ -100,13 +104,13 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   return app;
 }
 
-function createServer({ log }: ApiParts): App {
-  const baseLog: FastifyBaseLogger = log;
-  return fastify({
 function knownKeys({ config, apiKeys }: ApiParts): KnownKeys {
   return new KnownKeys({ configured: config.apiKeys, records: apiKeys, now: () => performance.now() });
 }
 
+function createServer({ log }: ApiParts): App {
+  const baseLog: FastifyBaseLogger = log;
+  return fastify({
     loggerInstance: baseLog,
     logController: new RequestLog(),
     genReqId: () => randomUUID(),

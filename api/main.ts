@@ -10,6 +10,8 @@ import { processRegistry, serveMetrics } from '../src/metrics/process-metrics.ts
 import { ApiKeyRecords } from '../src/queue/api-keys.ts';
 import { checkRedis, connectApi, disconnect, isRedisUnavailable } from '../src/queue/connection.ts';
 import { readFarmFigures } from '../src/queue/farm-figures.ts';
+import { BulkFeed } from '../src/queue/bulk-feed.ts';
+import { BulkRecords } from '../src/queue/bulk-records.ts';
 import { FarmRegistry } from '../src/queue/farm-registry.ts';
 import { JobRecords } from '../src/queue/job-records.ts';
 import { Keys } from '../src/queue/keys.ts';
@@ -49,14 +51,16 @@ const app = await buildApp({
   records: new JobRecords(redis, keys, config),
   lanes,
   tail,
+  bulks: new BulkRecords(redis, keys),
+  bulkFeed: new BulkFeed(redis, keys),
   registry: new FarmRegistry(redis, keys),
   store: meteredStore(await openStore(config.store, 'api'), registry),
   decoder,
-  webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
-});
   apiKeys: new ApiKeyRecords(redis, keys),
   rates: new RateCounter(redis, keys),
   metrics,
+  webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
+});
 
 stopOnSignal({
   log,
@@ -72,9 +76,9 @@ stopOnSignal({
 
 await Promise.race([found, pause(BOOT_WAIT_MS, undefined, { ref: false })]);
 tail.start();
+await serveMetrics({ ...config.metrics, source: metrics, log });
 const url = await app.listen({ host: config.host, port: config.port });
 process.send?.({ kind: 'listening', url });
-await serveMetrics({ ...config.metrics, source: metrics, log });
 
 /** Ends the process on a Redis that cannot keep Kiln's promises, such as one that evicts keys. */
 async function refuseUnfitRedis(): Promise<void> {

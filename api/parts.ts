@@ -6,6 +6,8 @@ import type { Config } from '../src/config.ts';
 import type { ImageDecoder } from '../src/images/image-decoder.ts';
 import type { FarmMetrics } from '../src/metrics/farm-metrics.ts';
 import type { ApiKeyRecords } from '../src/queue/api-keys.ts';
+import type { BulkFeed } from '../src/queue/bulk-feed.ts';
+import type { BulkRecords } from '../src/queue/bulk-records.ts';
 import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
@@ -20,15 +22,17 @@ export interface ApiParts {
   readonly log: Logger;
   readonly records: JobRecords;
   readonly lanes: Lanes;
+  readonly bulks: BulkRecords;
+  readonly bulkFeed: BulkFeed;
   readonly tail: OutboxTail;
   readonly registry: FarmRegistry;
   readonly store: ObjectStore;
   readonly decoder: ImageDecoder;
-  readonly webhooks: WebhookDeliveries;
-}
   readonly apiKeys: ApiKeyRecords;
   readonly rates: RateCounter;
   readonly metrics: FarmMetrics;
+  readonly webhooks: WebhookDeliveries;
+}
 
 /** A Fastify instance whose handlers are typed by the TypeBox schemas of their routes. */
 export type App = FastifyInstance<

@@ -1,5 +1,6 @@
 /** How routes name their shapes: by reference, so that the OpenAPI document has each of them once. */
 import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
+import { BulkList, BulkView } from '../src/contract/bulk.ts';
 import { CreateJob } from '../src/contract/create-job.ts';
 import { JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
@@ -21,6 +22,8 @@ export const NAMED_SHAPES = [
   CreateJob,
   JobView,
   JobList,
+  BulkView,
+  BulkList,
   ModelList,
   SamplerList,
   WorkerList,

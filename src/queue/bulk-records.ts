@@ -8,6 +8,7 @@ import type { Redis } from 'ioredis';
 import { BULK_STATES, type Bulk, type BulkFacts, type BulkRef, type BulkState } from '../domain/bulk.ts';
 import type { JobRef } from '../domain/job.ts';
 import type { JobState } from '../domain/job-state.ts';
+import { redisTime } from './connection.ts';
 import { factFields, toBulk } from './bulk-hash.ts';
 import { toState } from './job-hash.ts';
 import { afterCursor, toEntries } from './job-list.ts';
@@ -99,6 +100,11 @@ export class BulkRecords {
     if (expired.length > 0) await this.#redis.zrem(index, ...expired);
     const last = entries.length < limit ? undefined : entries.at(-1);
     return { bulks: found.filter((bulk) => bulk !== undefined), cursor: last?.score ?? null };
+  }
+
+  /** The clock that all times of bulks come from. */
+  now(): Promise<number> {
+    return redisTime(this.#redis);
   }
 
   async #command(

@@ -64,6 +64,8 @@ describe('/openapi.json', () => {
   test('names the shapes that clients know', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
+      'BulkList',
+      'BulkView',
       'CreateDepth',
       'CreateImg2Img',
       'CreateInpaint',

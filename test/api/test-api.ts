@@ -19,6 +19,8 @@ import { ImageDecoder } from '../../src/images/image-decoder.ts';
 import { FarmMetrics } from '../../src/metrics/farm-metrics.ts';
 import { ApiKeyRecords } from '../../src/queue/api-keys.ts';
 import { readFarmFigures } from '../../src/queue/farm-figures.ts';
+import { BulkFeed } from '../../src/queue/bulk-feed.ts';
+import { BulkRecords } from '../../src/queue/bulk-records.ts';
 import { FarmRegistry, type OfferedModel } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
@@ -75,12 +77,12 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     log,
     records: new JobRecords(client, keys, config),
     lanes: new Lanes(client, keys),
+    bulks: new BulkRecords(client, keys),
+    bulkFeed: new BulkFeed(client, keys),
     tail: new OutboxTail(client, keys, log),
     registry: new FarmRegistry(client, keys),
     store: options.store ?? new LocalStore(folder),
     decoder: new ImageDecoder(),
-    webhooks: new WebhookDeliveries(client, keys, config.webhooks),
-  };
     apiKeys: new ApiKeyRecords(client, keys),
     rates: new RateCounter(client, keys),
     metrics: new FarmMetrics({
@@ -88,6 +90,8 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
       read: () => readFarmFigures({ redis: client, keys, lanes: parts.lanes }),
       now: () => performance.now(),
     }),
+    webhooks: new WebhookDeliveries(client, keys, config.webhooks),
+  };
   parts.tail.start();
   const app = await buildApp(parts);
   const url = await app.listen({ host: '127.0.0.1', port: 0 });
@@ -190,7 +194,12 @@ export class PlayedWorker {
     for (const { key, contentType } of isMapAsked ? [...images, map] : images) {
       await this.#parts.store.put(key, bytes, contentType);
     }
-    const outcome = await this.#parts.records.commit(ref, fence, { images, averageBatch: 2.5, depthMap });
+    const outcome = await this.#parts.records.commit(ref, fence, {
+      images,
+      averageBatch: 2.5,
+      depthMap,
+      latents: [],
+    });
     if (outcome !== 'committed') throw new Error(`commit of ${id} is ${outcome}`);
     return images;
   }
