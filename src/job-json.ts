@@ -7,7 +7,7 @@ import { Compile, type Validator } from 'typebox/compile';
 import { STORED_PARAMS, StoredFailure, StoredRecord, StoredResult } from './contract/job-record.ts';
 import { JOB_KINDS, type JobFailure, type JobParams, type JobRecord, type JobResult } from './domain/job.ts';
 
-type LaterParams = Pick<JobParams, 'eta' | 'webhook' | 'bulk'>;
+type LaterParams = Pick<JobParams, 'eta' | 'webhook' | 'bulk' | 'preview' | 'endStep' | 'startFrom'>;
 
 const params = {
   txt2img: Compile(STORED_PARAMS.txt2img),
@@ -41,7 +41,7 @@ export function toJobParams(value: unknown, what: string): JobParams {
 
 export function toJobResult(value: unknown, what: string): JobResult {
   const stored = checked(result, value, what);
-  return { ...stored, depthMap: stored.depthMap ?? null };
+  return { ...stored, depthMap: stored.depthMap ?? null, latents: stored.latents ?? [] };
 }
 
 export function toJobFailure(value: unknown, what: string): JobFailure {
@@ -72,6 +72,9 @@ function filled<Params extends Partial<LaterParams>>(stored: Params): Params & L
     eta: stored.eta ?? 0,
     webhook: stored.webhook ?? null,
     bulk: stored.bulk ?? null,
+    preview: stored.preview ?? null,
+    endStep: stored.endStep ?? null,
+    startFrom: stored.startFrom ?? null,
   };
 }
 

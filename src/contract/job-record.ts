@@ -6,7 +6,7 @@
  */
 import { Type } from 'typebox';
 import { SAMPLER_NAMES } from './samplers.ts';
-import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
+import { OUTPUT_FORMATS, PREVIEW_KINDS, PRIORITIES } from '../domain/job.ts';
 import { JOB_STATES } from '../domain/job-state.ts';
 import { JOB_WEBHOOK_EVENTS } from '../domain/webhook.ts';
 
@@ -38,6 +38,11 @@ const COMMON = {
   }),
   webhook: Type.Optional(Type.Union([StoredWebhook, Type.Null()])),
   bulk: Type.Optional(Type.Union([Type.Object({ id: Type.String(), row: Count }), Type.Null()])),
+  preview: Type.Optional(
+    Type.Union([Type.Object({ every: Count, kind: Type.Enum(PREVIEW_KINDS) }), Type.Null()]),
+  ),
+  endStep: Type.Optional(Type.Union([Count, Type.Null()])),
+  startFrom: Type.Optional(Type.Union([Type.Object({ latents: Type.String(), step: Count }), Type.Null()])),
 };
 
 const StoredUpscaleStage = Type.Object({
@@ -101,6 +106,7 @@ export const StoredResult = Type.Object({
   images: Type.Array(StoredImage),
   averageBatch: Type.Number(),
   depthMap: Type.Optional(Type.Union([StoredImage, Type.Null()])),
+  latents: Type.Optional(Type.Array(StoredImage)),
 });
 
 export const StoredFailure = Type.Object({ code: Type.String(), message: Type.String() });

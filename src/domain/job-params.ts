@@ -116,6 +116,9 @@ function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
     metadata: request.metadata ?? {},
     webhook: webhookOf(request),
     bulk: null,
+    preview: null,
+    endStep: null,
+    startFrom: null,
   };
 }
 

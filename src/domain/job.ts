@@ -33,8 +33,31 @@ export interface BulkPlace {
   readonly row: number;
 }
 
-/** An image in the object store: `up_` and the SHA-256, in hex, of its canonical PNG. */
+/**
+ * What a job starts from, in the object store: an image, `up_` and the SHA-256, in hex, of its canonical PNG; or latents,
+ * `lat_` and that of their file.
+ */
 export type InputId = string;
+
+export const LATENTS_PREFIX = 'lat_';
+
+/** `fast` colours the latents; `full` decodes them, which costs what the decoding of the image costs. */
+export const PREVIEW_KINDS = ['fast', 'full'] as const;
+export type PreviewKind = (typeof PREVIEW_KINDS)[number];
+
+/** How a job shows its images on the way. It changes nothing about them. */
+export interface PreviewWish {
+  /** Steps from one preview to the next. */
+  readonly every: number;
+  readonly kind: PreviewKind;
+}
+
+/** Where a job goes on that starts from the latents of another. */
+export interface StartPoint {
+  readonly latents: InputId;
+  /** UNet calls that lie behind them. */
+  readonly step: number;
+}
 
 /** A request after every default is filled and every limit checked. Stored once, as JSON, in the record. */
 interface CommonParams {
@@ -66,6 +89,12 @@ interface CommonParams {
   readonly webhook: JobWebhook | null;
   /** Null: it came alone. */
   readonly bulk: BulkPlace | null;
+  /** Null shows none. */
+  readonly preview: PreviewWish | null;
+  /** UNet calls, counted from pure noise or the given image, after which it stops with its latents. Null ends in images. */
+  readonly endStep: number | null;
+  /** Null starts at the first step. */
+  readonly startFrom: StartPoint | null;
 }
 
 /** The second of two stages: enlarges the first stage's image 4 times, with the same prompt and seed. */
@@ -136,6 +165,8 @@ export interface JobResult {
   readonly averageBatch: number;
   /** The depth map that a `depth` job asked to have back, with n = 0. */
   readonly depthMap: RenderedImage | null;
+  /** Of a job that stopped at its end step, instead of images: one file an image. Width and height are those in pixels. */
+  readonly latents: readonly RenderedImage[];
 }
 
 /** Why a job ended in `failed`, in words its owner understands. Codes are listed in `failure.ts`. */

@@ -82,7 +82,7 @@ export async function readJobs(
   });
 }
 
-function toObject(hash: unknown): Record<string, string> {
+export function toObject(hash: unknown): Record<string, string> {
   if (typeof hash !== 'object' || hash === null) return {};
   return Object.fromEntries(Object.entries(hash).map(([field, value]) => [field, String(value)]));
 }

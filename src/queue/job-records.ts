@@ -10,9 +10,10 @@ import { stepsOfJob } from '../domain/job-steps.ts';
 import type { JobState, TerminalState } from '../domain/job-state.ts';
 import type { JobFailure, JobParams, JobProgress, JobRecord, JobRef, JobResult } from '../domain/job.ts';
 import { toRecord, toState } from './job-hash.ts';
+import { readStory, toHistoryEntry, type HistoryEntry, type JobStory } from './job-story.ts';
 import { listJobs, readJobs, type JobFilter, type JobPage } from './job-list.ts';
 import type { Keys } from './keys.ts';
-import { pairUp, parseJson, toList } from './replies.ts';
+import { pairUp, toList } from './replies.ts';
 import { Script } from './script.ts';
 import { ADMIT } from './scripts/admit.ts';
 import { CANCEL } from './scripts/cancel.ts';
@@ -70,15 +71,6 @@ const HAND_BACK_COSTS = {
   lost: [],
 } as const satisfies Record<string, readonly (string | number)[]>;
 export type HandBackReason = keyof typeof HAND_BACK_COSTS;
-
-export interface HistoryEntry {
-  readonly at: number;
-  readonly from: JobState | null;
-  readonly to: JobState;
-  readonly fence: number;
-  readonly reason: string;
-  readonly worker?: string;
-}
 
 export interface Usage {
   readonly jobs: number;
@@ -217,7 +209,12 @@ export class JobRecords {
   /** Oldest first; the newest 256 transitions. */
   async history(ref: JobRef): Promise<HistoryEntry[]> {
     const entries = await this.#redis.lrange(this.#keys.history(ref), 0, -1);
-    return entries.map((text) => toHistoryEntry(text, ref));
+    return entries.map((text, n) => toHistoryEntry(text, n, ref));
+  }
+
+  /** Record and history as of one moment; undefined when there is no record. */
+  story(ref: JobRef): Promise<JobStory | undefined> {
+    return readStory(this.#redis, this.#keys, ref);
   }
 
   /** Newest first. Throws InvalidCursorError for a cursor that no page gave. */
@@ -250,21 +247,4 @@ export class JobRecords {
 function toTerminal(state: unknown, ref: JobRef): TerminalState {
   if (state === 'succeeded' || state === 'failed' || state === 'cancelled') return state;
   throw new Error(`job ${ref.id} ended as ${String(state)}, which is not a terminal state`);
-}
-
-function toHistoryEntry(text: string, ref: JobRef): HistoryEntry {
-  const what = `history of job ${ref.id}`;
-  const entry = parseJson(text);
-  if (typeof entry !== 'object' || entry === null) throw new Error(`${what} holds ${text}`);
-  const fields = new Map<string, unknown>(Object.entries(entry));
-  const from = fields.get('from');
-  const worker = fields.get('worker');
-  return {
-    at: Number(fields.get('at')),
-    from: typeof from === 'string' ? toState(from, what) : null,
-    to: toState(String(fields.get('to')), what),
-    fence: Number(fields.get('fence')),
-    reason: String(fields.get('reason')),
-    ...(typeof worker === 'string' ? { worker } : {}),
-  };
 }

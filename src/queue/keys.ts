@@ -5,6 +5,7 @@
  *   what belongs to a tenant
  *     <p>:t:<tenant>:job:<id>             hash    the job record: the truth
  *     <p>:t:<tenant>:history:<id>         list    JSON, one entry a transition; expires with the record
+ *     <p>:t:<tenant>:job:<id>:previews    hash    JSON, the newest preview by number of the image; expires in a minute
  *     <p>:t:<tenant>:jobs                 zset    ids by creation: ms, made unique by a fraction
  *     <p>:t:<tenant>:jobs:<state>         zset    the same scores, ids of one state
  *     <p>:t:<tenant>:idempotency:<key>    hash    id and hash of the request that used the key; 24 h
@@ -45,6 +46,7 @@
  *     <p>:lease:<name>                    string  holder of a task that only one process does
  *     <p>:wake:<puller>                   zset    lets a puller interrupt its own blocking pop
  *   channels
+ *     <p>:t:<tenant>:job:<id>:live                progress and previews of a running job, as JSON
  *     <p>:cancels                                 jobs that were cancelled while running
  *     <p>:lanes:new                               names of lanes at their first use
  */
@@ -100,6 +102,15 @@ export class Keys {
 
   history(ref: JobRef): string {
     return `${this.#tenant(ref.tenant)}:history:${ref.id}`;
+  }
+
+  previews(ref: JobRef): string {
+    return `${this.job(ref)}:previews`;
+  }
+
+  /** A channel. `scripts/progress.ts` makes the same name. */
+  live(ref: JobRef): string {
+    return `${this.job(ref)}:live`;
   }
 
   index(tenant: string, state?: JobState): string {

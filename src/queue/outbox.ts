@@ -20,7 +20,8 @@ export class OutboxTail {
   readonly #keys: Keys;
   readonly #log: Logger;
   readonly #listeners = new Set<Listener>();
-  readonly #waiting = new Map<string, Set<Listener>>();
+  /** By the name of a job or a bulk. */
+  readonly #watching = new Map<string, Set<Listener>>();
   readonly #closing = new AbortController();
   #position: string | undefined;
   #loop: Promise<void> = Promise.resolve();
@@ -43,21 +44,33 @@ export class OutboxTail {
   }
 
   /**
-   * The event that ends the job, or undefined when the signal aborts. Never rejects. It hears only what comes after
-   * the call: call it first, then read the record.
+   * Calls the listener with every event of a job, or of a bulk and all of its jobs. Gives the function that stops it.
+   * It hears only what comes after the call: call it first, then read the record.
    */
-  waitForTerminal(ref: JobRef, signal: AbortSignal): Promise<OutboxEvent | undefined> {
+  watch(ref: JobRef, listener: Listener): () => void {
     const name = nameOf(ref);
+    this.#watching.set(name, (this.#watching.get(name) ?? new Set()).add(listener));
+    return () => {
+      const listeners = this.#watching.get(name);
+      listeners?.delete(listener);
+      if (listeners?.size === 0) this.#watching.delete(name);
+    };
+  }
+
+  /** The event that ends the job, or undefined when the signal aborts. Never rejects. As with `watch`, call it first. */
+  waitForTerminal(ref: JobRef, signal: AbortSignal): Promise<OutboxEvent | undefined> {
     return new Promise((resolve) => {
+      if (signal.aborted) return resolve(undefined);
       const settle = (event?: OutboxEvent): void => {
         signal.removeEventListener('abort', abort);
-        this.#forget(name, settle);
+        stop();
         resolve(event);
       };
       const abort = (): void => settle();
-      if (signal.aborted) return resolve(undefined);
+      const stop = this.watch(ref, (event) => {
+        if (isTerminalEvent(event)) settle(event);
+      });
       signal.addEventListener('abort', abort);
-      this.#waiting.set(name, (this.#waiting.get(name) ?? new Set()).add(settle));
     });
   }
 
@@ -105,14 +118,10 @@ export class OutboxTail {
 
   #tell(event: OutboxEvent): void {
     for (const listener of this.#listeners) listener(event);
-    if (!isTerminalEvent(event)) return;
-    for (const settle of this.#waiting.get(nameOf(event.ref)) ?? []) settle(event);
-  }
-
-  #forget(name: string, settle: Listener): void {
-    const settles = this.#waiting.get(name);
-    settles?.delete(settle);
-    if (settles?.size === 0) this.#waiting.delete(name);
+    for (const listener of this.#watching.get(nameOf(event.ref)) ?? []) listener(event);
+    if (event.bulk === null) return;
+    const bulk = { tenant: event.ref.tenant, id: event.bulk.id };
+    for (const listener of this.#watching.get(nameOf(bulk)) ?? []) listener(event);
   }
 }
 

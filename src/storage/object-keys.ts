@@ -1,6 +1,6 @@
 /** Every object key is built here. The fence is in the key, so a late worker cannot overwrite a winner's image. */
 import type { BulkRef } from '../domain/bulk.ts';
-import type { InputId, JobRef, OutputFormat } from '../domain/job.ts';
+import { LATENTS_PREFIX, type InputId, type JobRef, type OutputFormat } from '../domain/job.ts';
 
 const EXTENSION: Readonly<Record<OutputFormat, string>> = { png: 'png', jpeg: 'jpg', webp: 'webp' };
 
@@ -26,9 +26,14 @@ export function inputFolder(tenant: string): string {
   return `${tenant}/inputs/`;
 }
 
-/** Content-addressed: the id names the bytes, so equal images are one object. */
+/** Content-addressed: the id names the bytes, so equal images, or latents, are one object. */
 export function inputKey(tenant: string, id: InputId): string {
-  return `${inputFolder(tenant)}${id}.png`;
+  return `${inputFolder(tenant)}${id}.${id.startsWith(LATENTS_PREFIX) ? 'safetensors' : 'png'}`;
+}
+
+/** Where the sampler was when a job stopped. */
+export function latentsKey(ref: JobRef, fence: number, n: number): string {
+  return `${fenceFolder(ref, fence)}${n}.safetensors`;
 }
 
 export function depthMapKey(ref: JobRef, fence: number): string {
@@ -52,4 +57,28 @@ export function bulkOutcomesKey(ref: BulkRef, run: number, chunk: number): strin
 /** The finished bulk as JSON: it answers for the record once that has expired. */
 export function bulkDocumentKey(ref: BulkRef): string {
   return `${bulkFolder(ref)}bulk.json`;
+}
+
+/** The table that was sent, in pieces, as it was sent. */
+export function bulkTableFolder(ref: BulkRef): string {
+  return `${bulkFolder(ref)}table/`;
+}
+
+/** `errors.csv`, in pieces. */
+export function bulkFaultsFolder(ref: BulkRef): string {
+  return `${bulkFolder(ref)}faults/`;
+}
+
+/** What is to be known of the file: see `bulk-file-document.ts`. */
+export function bulkFileKey(ref: BulkRef): string {
+  return `${bulkFolder(ref)}file.json`;
+}
+
+export function draftsFolder(tenant: string): string {
+  return `${tenant}/bulk-drafts/`;
+}
+
+/** Says that the folder of this bulk may have to be deleted: written before anything is put there. */
+export function draftKey(ref: BulkRef): string {
+  return `${draftsFolder(ref.tenant)}${ref.id}`;
 }

@@ -105,7 +105,7 @@ describe('POST /v1/jobs/:id/cancel', () => {
     const id = await submit();
     const fence = await worker.claim(id);
     expect(jobOf(await api.post(`/v1/jobs/${id}/cancel`)).state).toBe('cancelled');
-    const result = { images: [], averageBatch: 1, depthMap: null };
+    const result = { images: [], averageBatch: 1, depthMap: null, latents: [] };
     expect(await api.parts.records.commit(refOf(id), fence, result)).toBe('stale');
   });
 
@@ -210,7 +210,7 @@ describe('a job whose record has expired', () => {
       ...twin!,
       id,
       state: 'succeeded',
-      result: { images, averageBatch: 1, depthMap: null },
+      result: { images, averageBatch: 1, depthMap: null, latents: [] },
     };
     await brief.parts.store.put(jobDocumentKey(refOf(id)), jobDocument(record), 'application/json');
     const job = jobOf(await brief.send(`/v1/jobs/${id}`));

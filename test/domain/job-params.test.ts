@@ -63,6 +63,9 @@ describe('the parameters of any job', () => {
       metadata: {},
       webhook: null,
       bulk: null,
+      preview: null,
+      endStep: null,
+      startFrom: null,
       upscale: null,
     });
   });

@@ -72,6 +72,7 @@ export function succeeded(id: string, shas: readonly string[]): FinalJob {
       result: {
         averageBatch: 2,
         depthMap: null,
+        latents: [],
         images: shas.map((sha256, n) => ({
           n,
           key: `${DEFAULT_TENANT}/jobs/${id}/1/${n}.png`,
@@ -133,6 +134,9 @@ export function record(id: string, changes: Partial<JobRecord>): JobRecord {
       metadata: {},
       webhook: null,
       bulk: null,
+      preview: null,
+      endStep: null,
+      startFrom: null,
     },
     createdAt: 1,
     startedAt: null,

@@ -31,6 +31,9 @@ function params(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams {
     metadata: {},
     webhook: null,
     bulk: null,
+    preview: null,
+    endStep: null,
+    startFrom: null,
     ...changes,
   };
 }

@@ -63,6 +63,9 @@ async function renderedJob(): Promise<RunningJob> {
     metadata: {},
     webhook: null,
     bulk: null,
+    preview: null,
+    endStep: null,
+    startFrom: null,
   };
   const lane = laneName(params);
   await books.records.admit({ ref, params, lane });

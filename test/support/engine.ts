@@ -162,6 +162,8 @@ export function sampleOfKind(
     inputs: {},
     upscale: null,
     wantsDepthMap: false,
+    preview: null,
+    endStep: null,
     ...rest,
     request: full,
   };

@@ -23,6 +23,9 @@ export function someParams(changes: Partial<Txt2ImgParams> = {}): Txt2ImgParams 
     metadata: {},
     webhook: null,
     bulk: null,
+    preview: null,
+    endStep: null,
+    startFrom: null,
     ...changes,
   };
 }
@@ -42,5 +45,5 @@ export function someResult(ref: JobRef, fence: number): JobResult {
     sha256: '0'.repeat(64),
     contentType: 'image/png',
   }));
-  return { images, averageBatch: 1.5, depthMap: null };
+  return { images, averageBatch: 1.5, depthMap: null, latents: [] };
 }

@@ -136,6 +136,9 @@ export const COMMON_PARAMS = {
   metadata: {},
   webhook: null,
   bulk: null,
+  preview: null,
+  endStep: null,
+  startFrom: null,
 } as const satisfies Partial<JobParams>;
 
 const PARAMS: Txt2ImgParams = { ...COMMON_PARAMS, kind: 'txt2img', upscale: null };

@@ -62,3 +62,33 @@ const ENCODE: Readonly<Record<OutputFormat, (pixels: Sharp, settings: Settings) 
   webp: async (pixels, { text, quality, width, height }) =>
     withWebpComment(await pixels.webp({ quality }).toBuffer(), text, { width, height }),
 };
+
+export interface EncodedPreview {
+  readonly bytes: Uint8Array;
+  readonly contentType: string;
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Of a preview's file. */
+const PREVIEW_BYTES = 20_000;
+/** Tried until one is small enough. A picture of mere noise takes the third; nothing can make the last too large. */
+const PREVIEW_SIZES = [
+  { side: 384, quality: 70 },
+  { side: 384, quality: 40 },
+  { side: 256, quality: 30 },
+  { side: 128, quality: 20 },
+] as const;
+
+/** A WebP of at most 20 kB, no longer than 384 pixels on a side, and never larger than the picture. */
+export async function encodePreview({ width, height, rgb }: RawImage): Promise<EncodedPreview> {
+  for (const { side, quality } of PREVIEW_SIZES) {
+    const { data, info } = await sharp(rgb, { raw: { width, height, channels: 3 } })
+      .resize({ width: side, height: side, fit: 'inside', withoutEnlargement: true })
+      .webp({ quality })
+      .toBuffer({ resolveWithObject: true });
+    if (data.length > PREVIEW_BYTES) continue;
+    return { bytes: data, contentType: CONTENT_TYPE.webp, width: info.width, height: info.height };
+  }
+  throw new Error(`a preview of ${width}x${height} takes more than ${PREVIEW_BYTES} bytes`);
+}

@@ -5,6 +5,7 @@
  * Every step may be repeated. A step that finds the job no longer this worker's ('stale') deletes the worker's own
  * objects and leaves the record alone.
  */
+import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
 import { forCallers } from '../../src/domain/caller-text.ts';
 import type { RenderFailure } from '../../src/domain/failure.ts';
@@ -12,12 +13,15 @@ import type { RenderedImage } from '../../src/domain/job.ts';
 import { decideRetry, type RunEnd } from '../../src/domain/retry.ts';
 import type { HandBackReason, JobRecords } from '../../src/queue/job-records.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
-import { depthMapKey, imageKey } from '../../src/storage/object-keys.ts';
+import { depthMapKey, imageKey, latentsKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { encodeDepthMap, encodeImage } from './encode-image.ts';
 import type { DeepGreyImage, RawImage } from './image/raw-image.ts';
 import type { ImageSlot, RunningJob } from './running-jobs.ts';
 import { untilRedisTakes } from './until-redis-takes.ts';
+
+/** Safetensors have no registered type. */
+const LATENTS_TYPE = 'application/octet-stream';
 
 export interface JobEndingsParts {
   readonly records: Pick<JobRecords, 'commit' | 'fail' | 'handBack'>;
@@ -48,6 +52,15 @@ export class JobEndings {
     return { n, key, seed, width, height, bytes: bytes.length, sha256, contentType };
   }
 
+  /** Writes the latents that a sample has stopped with. Rejects when the store does. */
+  async storeLatents(job: RunningJob, slot: ImageSlot, file: Uint8Array): Promise<RenderedImage> {
+    const { width, height } = job.record.params;
+    const key = latentsKey(job.ref, job.fence, slot.n);
+    await this.#parts.store.put(key, file, LATENTS_TYPE);
+    const sha256 = createHash('sha256').update(file).digest('hex');
+    return { ...slot, key, width, height, bytes: file.length, sha256, contentType: LATENTS_TYPE };
+  }
+
   /** Writes a depth map, `[height, width]`, as a 16-bit grey PNG. Rejects when the store does. */
   async storeDepthMap(job: RunningJob, map: DeepGreyImage): Promise<RenderedImage> {
     const { bytes, contentType, sha256 } = await encodeDepthMap(map);
@@ -63,7 +76,9 @@ export class JobEndings {
     const stored = [...job.stored.values()].toSorted((a, b) => a.image.n - b.image.n);
     const averageBatch = stored.reduce((sum, one) => sum + one.averageBatch, 0) / stored.length;
     const depthMap = job.depthMap === 'pending' ? null : job.depthMap;
-    const result = { images: stored.map(({ image }) => image), averageBatch, depthMap };
+    const files = stored.map(({ image }) => image);
+    const [images, latents] = job.record.params.endStep === null ? [files, []] : [[], files];
+    const result = { images, averageBatch, depthMap, latents };
     const outcome = await this.#redis(signal, () => this.#parts.records.commit(job.ref, job.fence, result));
     if (outcome === 'stale') await this.discard(job);
     await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));

@@ -16,6 +16,7 @@ import type { EngineExit } from './engine-process.ts';
 import type { JobEndings } from './job-endings.ts';
 import { readInputs } from './job-inputs.ts';
 import { inputsOf } from './job-samples.ts';
+import type { PreviewEvent } from './preview-board.ts';
 import type { RunningJob, RunningJobs } from './running-jobs.ts';
 
 export interface JobRunsParts {
@@ -28,11 +29,13 @@ export interface JobRunsParts {
   readonly signal: AbortSignal;
   readonly toEngine: (command: EngineCommand) => void;
   readonly onProgress: (job: RunningJob) => void;
+  readonly onPreview: (job: RunningJob, event: PreviewEvent) => void;
   readonly log: Logger;
 }
 
 type StepEvent = EngineEvent & { kind: 'stepped' };
-type ImageEvent = EngineEvent & { kind: 'image' };
+/** What a sample ends in. */
+type YieldEvent = EngineEvent & { kind: 'image' | 'latents' };
 type DepthMapEvent = EngineEvent & { kind: 'depth_map' };
 
 export class JobRuns {
@@ -56,16 +59,18 @@ export class JobRuns {
         this.#onStep(event);
         break;
       case 'image':
-        this.#onImage(event);
+      case 'latents':
+        this.#onYield(event);
+        break;
+      case 'preview':
+        this.#onPreview(event);
         break;
       case 'depth_map':
         this.#onDepthMap(event);
         break;
-      case 'failed': {
-        const job = jobs.bySample(event.id);
-        if (job !== undefined) this.end(job, { kind: 'failed', failure: event.failure });
+      case 'failed':
+        this.#onFailure(event);
         break;
-      }
       case 'model':
         log[event.state === 'failed' ? 'error' : 'info']({ model: event }, 'Model changed its state');
         break;
@@ -114,7 +119,17 @@ export class JobRuns {
     }
   }
 
-  #onImage(event: ImageEvent): void {
+  #onPreview(event: PreviewEvent): void {
+    const job = this.#parts.jobs.bySample(event.id);
+    if (job !== undefined) this.#parts.onPreview(job, event);
+  }
+
+  #onFailure({ id, failure }: EngineEvent & { kind: 'failed' }): void {
+    const job = this.#parts.jobs.bySample(id);
+    if (job !== undefined) this.end(job, { kind: 'failed', failure });
+  }
+
+  #onYield(event: YieldEvent): void {
     const job = this.#parts.jobs.bySample(event.id);
     if (job === undefined) return;
     this.#parts.jobs.leftEngine(job, event.id);
@@ -128,10 +143,14 @@ export class JobRuns {
     this.#background('Storing a depth map', job, () => this.#storeDepthMap(job, event));
   }
 
-  async #store(job: RunningJob, event: ImageEvent): Promise<void> {
+  async #store(job: RunningJob, event: YieldEvent): Promise<void> {
+    const { endings } = this.#parts;
     const slot = job.slotOf(event.id);
     try {
-      const image = await this.#parts.endings.storeImage(job, slot, event);
+      const image =
+        event.kind === 'image'
+          ? await endings.storeImage(job, slot, event)
+          : await endings.storeLatents(job, slot, event.file);
       job.stored.set(slot.n, { image, averageBatch: event.averageBatch });
     } catch (error) {
       return this.#cannotStore(job, `image ${slot.n}`, error);

@@ -15,6 +15,13 @@ export interface NeededInput {
 }
 
 export function inputsOf(params: JobParams): NeededInput[] {
+  const { startFrom } = params;
+  const latents: NeededInput[] =
+    startFrom === null ? [] : [{ name: 'latents', field: 'init_latent', id: startFrom.latents }];
+  return [...imagesOf(params), ...latents];
+}
+
+function imagesOf(params: JobParams): NeededInput[] {
   switch (params.kind) {
     case 'txt2img':
       return [];
@@ -50,6 +57,8 @@ export function samplesOf(record: JobRecord, fence: number): JobSample[] {
     upscale: params.kind === 'txt2img' ? params.upscale : null,
     // All images of a job see the same depth.
     wantsDepthMap: params.kind === 'depth' && params.returnDepthMap && n === 0,
+    preview: params.preview,
+    endStep: params.endStep,
   }));
 }
 

@@ -12,6 +12,7 @@ import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
+import { LivePreviews } from '../../src/queue/live-previews.ts';
 import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { openStore } from '../../src/storage/open-store.ts';
@@ -47,6 +48,7 @@ const supervisor = new Supervisor({
   workerId,
   config,
   records: new JobRecords(redis, keys, config),
+  previews: new LivePreviews(redis, keys),
   puller,
   store: meteredStore(await openStore(config.store, 'worker'), metrics),
   metrics: new RenderMetrics(metrics, performance.now()),

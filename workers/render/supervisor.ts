@@ -16,6 +16,7 @@ import type { JobRef } from '../../src/domain/job.ts';
 import type { Subscription } from '../../src/queue/cancel-bus.ts';
 import type { WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
+import type { LivePreviews } from '../../src/queue/live-previews.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { pause } from '../../src/waiting.ts';
@@ -27,6 +28,7 @@ import { Intake } from './intake.ts';
 import { JobEndings } from './job-endings.ts';
 import { JobRuns } from './job-runs.ts';
 import { keepLocks } from './lock-keeper.ts';
+import { PreviewBoard } from './preview-board.ts';
 import { ProgressReporter } from './progress-reporter.ts';
 import type { RenderMetrics } from './render-metrics.ts';
 import { RunningJobs } from './running-jobs.ts';
@@ -45,6 +47,7 @@ export interface SupervisorParts {
     | 'maxLaneWaitMs'
   >;
   readonly records: JobRecords;
+  readonly previews: LivePreviews;
   readonly puller: LanePuller;
   readonly store: ObjectStore;
   /** Whether this worker takes jobs of a model; may change under way. */
@@ -102,6 +105,7 @@ export class Supervisor {
       hasWork: () => this.#jobs.samplesInEngine > 0,
       log,
     });
+    const board = new PreviewBoard({ previews: parts.previews, background: this.#loops });
     this.#runs = new JobRuns({
       jobs: this.#jobs,
       endings: new JobEndings({
@@ -114,6 +118,7 @@ export class Supervisor {
       signal: this.#stopAll.signal,
       toEngine: (command) => this.#engine.send(command),
       onProgress: (job) => this.#reporter.changed(job),
+      onPreview: (job, event) => board.show(job, event),
       log,
     });
     this.#reporter = new ProgressReporter({

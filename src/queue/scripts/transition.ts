@@ -30,15 +30,16 @@ local function isTerminal(state)
 end
 
 local function note(from, to, fence, reason, worker, event, place)
-  local entry = { at = now, from = from or cjson.null, to = to, fence = fence, reason = reason, worker = worker }
-  redis.call('RPUSH', history, cjson.encode(entry))
-  redis.call('LTRIM', history, -HISTORY_LENGTH, -1)
   local told = { 'type', event, 'tenant', tenant, 'id', id, 'fence', fence, 'at', now }
   if place then
     told[#told + 1] = 'bulk'
     told[#told + 1] = place
   end
-  redis.call('XADD', outbox, '*', unpack(told))
+  -- By the id of its event a listener knows what it has heard of, also when the outbox has forgotten.
+  local entry = { id = redis.call('XADD', outbox, '*', unpack(told)), at = now, from = from or cjson.null, to = to,
+    fence = fence, reason = reason, worker = worker }
+  redis.call('RPUSH', history, cjson.encode(entry))
+  redis.call('LTRIM', history, -HISTORY_LENGTH, -1)
 end
 
 -- The bulk and the row of the job, or nothing.

@@ -15,6 +15,7 @@ import { toRgb } from './rgb.ts';
 import type { SampleRequest } from './sample-request.ts';
 import { createSampler, ownSampler } from './samplers/create-sampler.ts';
 import type { Sampler } from './samplers/sampler.ts';
+import { enterSpan, WHOLE, type Checkpoint, type Span } from './span.ts';
 import type { TextCache } from './text-cache.ts';
 import { TorchRandom } from './torch-random.ts';
 
@@ -27,13 +28,26 @@ export interface Sample extends Start {
   /** One per UNet row, each `[77, crossAttentionDim]`: negative prompt and prompt, or the prompt alone. */
   readonly textRows: readonly Float32Array[];
   latents: Float32Array;
-  /** UNet calls done, of `sampler.calls`. */
+  /** Where its span begins and ends. */
+  readonly firstCall: number;
+  readonly lastCall: number;
+  /** UNet calls done, those before its span included. */
   callsDone: number;
+  /** What the newest call saw and said: from these follows the clean image it had in view. Null before the first. */
+  newest: SeenCall | null;
   /**
    * Set by the call that failed, which has changed nothing else: the sample is out of the game, or, with this set
    * back to null, ready to make the same call again.
    */
   failure: SampleFailure | null;
+}
+
+/** One call of a sample, in tensors that nobody writes to any more. */
+interface SeenCall {
+  readonly call: number;
+  readonly latents: Float32Array;
+  /** Guided. */
+  readonly output: Float32Array;
 }
 
 /** An outcome, not an exception: overflow in one sample is no fault of its neighbours. */
@@ -48,14 +62,23 @@ export type DecodeOutcome =
   | { readonly kind: 'failure'; readonly failure: SampleFailure };
 
 export function isDenoised(sample: Sample): boolean {
-  return sample.callsDone === sample.sampler.calls;
+  return sample.callsDone === sample.lastCall;
 }
 
-/** Rejects, naming the field, the value and the limit, when the request does not suit the model or its schedule. */
+/** Where the sample is now: another one of the same request goes on from here as this one would. */
+export function checkpointOf({ latents, callsDone, sampler, random }: Sample): Checkpoint {
+  return { latents, callsDone, memory: sampler.memory(), random: random.state };
+}
+
+/**
+ * A sample that is denoised when its span ends. Rejects, naming the field, the value and the limit, when the request
+ * does not suit the model, its schedule or the span.
+ */
 export async function startSample(
   model: LoadedModel,
   request: SampleRequest,
   texts: TextCache,
+  span: Span = WHOLE,
 ): Promise<Sample> {
   const { prompt, negativePrompt, guidanceScale } = request;
   const latentSize = latentSizeOf(model, request);
@@ -73,7 +96,10 @@ export async function startSample(
   const start = await prepare({ model, request, latentSize, sampler, random });
   refuseOtherChannels(model, request, start);
 
-  return { ...start, request, latentSize, sampler, random, textRows, callsDone: 0, failure: null };
+  // 4. Where to begin and to stop.
+  const part = enterSpan({ sampler, random, latents: start.latents }, span);
+  const state = { callsDone: part.firstCall, newest: null, failure: null };
+  return { ...start, ...part, ...state, request, latentSize, sampler, random, textRows };
 }
 
 /**
@@ -147,6 +173,7 @@ function advance(sample: Sample, modelOutput: Float32Array): void {
     sample.failure = { code: 'not_finite', stage: 'denoise', message };
     return;
   }
+  sample.newest = { call, latents: sample.latents, output: modelOutput };
   const latents = sample.sampler.step(call, sample.latents, modelOutput, sample.random);
   sample.latents = sample.blend === null ? latents : sample.blend(call, latents);
   sample.callsDone = call + 1;

@@ -2,6 +2,13 @@
 const SIZE = 624;
 const SHIFT = 397;
 
+export interface TwisterState {
+  /** `[624]`. */
+  readonly words: Uint32Array;
+  /** How many of them are used up, of 624. */
+  readonly used: number;
+}
+
 export class MersenneTwister {
   readonly #state = new Uint32Array(SIZE);
   #next = SIZE;
@@ -13,6 +20,21 @@ export class MersenneTwister {
       const previous = this.#state[i - 1]!;
       this.#state[i] = Math.imul(1812433253, previous ^ (previous >>> 30)) + i;
     }
+  }
+
+  get state(): TwisterState {
+    return { words: this.#state.slice(), used: this.#next };
+  }
+
+  /** Goes on where another was. Throws a RangeError when no generator can have been there. */
+  set state({ words, used }: TwisterState) {
+    if (words.length !== SIZE || !Number.isInteger(used) || used < 0 || used > SIZE) {
+      throw new RangeError(
+        `A random state has ${SIZE} words, of which 0 to ${SIZE} are used, not ${words.length} and ${used}`,
+      );
+    }
+    this.#state.set(words);
+    this.#next = used;
   }
 
   /** 32 random bits. */

@@ -3,12 +3,17 @@
  * noise, and so the image, that it gives in diffusers with `torch.Generator("cpu")`.
  */
 import { Float32Math } from './float32-math.ts';
-import { MersenneTwister } from './mersenne-twister.ts';
+import { MersenneTwister, type TwisterState } from './mersenne-twister.ts';
 
 /** Arrays of at least this many values are made in blocks of this many. */
 const BLOCK = 16;
 const HALF_BLOCK = BLOCK / 2;
 const TWO_PI = Math.fround(2 * Math.PI);
+
+export interface RandomState extends TwisterState {
+  /** The second value of a pair, when the first was drawn alone. */
+  readonly pending: number | null;
+}
 
 /** One generator. Its state moves on with every draw, so the order of draws is part of the result. */
 export class TorchRandom {
@@ -25,6 +30,16 @@ export class TorchRandom {
       );
     }
     this.#bits = new MersenneTwister(seed);
+  }
+
+  get state(): RandomState {
+    return { ...this.#bits.state, pending: this.#pending };
+  }
+
+  /** What follows is what followed there. Throws a RangeError when no generator can have been in that state. */
+  set state(state: RandomState) {
+    this.#bits.state = state;
+    this.#pending = state.pending;
   }
 
   /** `count` values from N(0, 1), as a contiguous tensor of that many elements gets them. */

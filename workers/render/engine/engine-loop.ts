@@ -3,7 +3,8 @@
  * samples, forgets dropped ones, and picks who rides in the next call. A sample leaves as soon as its own last call
  * is done, and its place is free at once.
  *
- *   turn -> pick -> (load the model) -> (start newcomers) -> say who is aboard -> one UNet call -> decode who is done
+ *   turn -> pick -> (load the model) -> (start newcomers) -> say who is aboard -> one UNet call -> (show who wants it)
+ *        -> decode who is done
  *
  * Of two stages the second begins where the first has ended: the sample goes on in its other lane, due when it was.
  *
@@ -16,22 +17,20 @@ import type { Device } from '../../../src/domain/batch-limits.ts';
 import type { RenderFailure } from '../../../src/domain/failure.ts';
 import { pickBatch } from '../../../src/domain/pick-batch.ts';
 import type { RawImage } from '../image/raw-image.ts';
-import {
-  decodeSample,
-  isDenoised,
-  startSample,
-  stepBatch,
-  type DecodeOutcome,
-} from '../diffusion/denoise.ts';
+import { isDenoised, startSample, stepBatch } from '../diffusion/denoise.ts';
 import type { LoadedModel } from '../diffusion/loaded-model.ts';
+import { Previews } from '../diffusion/preview.ts';
 import type { SampleRequest } from '../diffusion/sample-request.ts';
 import type { TextCache } from '../diffusion/text-cache.ts';
 import type { BatchSizes, LaneShape } from './batch-sizes.ts';
+import { DeviceGuard } from './device-guard.ts';
 import { Entry, type Rider } from './entry.ts';
-import { failureOf, isCudaFault, isOutOfMemory, numericFailure } from './failure-of.ts';
+import { failureOf, isOutOfMemory, numericFailure } from './failure-of.ts';
 import { InputImages } from './input-images.ts';
+import { latentsFile } from './latents-file.ts';
 import type { ModelShelf } from './model-shelf.ts';
 import type { Doing, EngineCommand, EngineEvent } from './protocol.ts';
+import { tryDecode } from './try-decode.ts';
 
 export interface EngineParts {
   readonly device: Device;
@@ -48,11 +47,14 @@ export class EngineLoop {
   readonly #parts: EngineParts;
   readonly #entries = new Map<string, Entry>();
   readonly #inputs = new InputImages();
+  readonly #previews = new Previews();
+  readonly #guard: DeviceGuard;
   #stopped = false;
   #wake: (() => void) | undefined;
 
   constructor(parts: EngineParts) {
     this.#parts = parts;
+    this.#guard = new DeviceGuard(parts);
   }
 
   /** Takes effect before the next UNet call. */
@@ -90,10 +92,16 @@ export class EngineLoop {
     if (model === undefined) return;
     const allowed = batch.slice(0, await this.#roomOf(head, model));
     for (const entry of allowed) await this.#start(model, entry);
-    const riders = await this.#board('step', allowed);
+    const started = allowed.filter((entry): entry is Rider => entry.sample !== undefined);
+    // All but those that go on from latents which are done.
+    const riders = await this.#board(
+      'step',
+      started.filter(({ sample }) => !isDenoised(sample)),
+    );
     if (riders.length > 0) await this.#step(model, riders);
-    for (const rider of riders) {
-      if (isDenoised(rider.sample)) await this.#decode(model, rider);
+    for (const rider of riders) await this.#show(model, rider);
+    for (const rider of started) {
+      if (isDenoised(rider.sample)) await this.#conclude(model, rider);
     }
   }
 
@@ -132,12 +140,12 @@ export class EngineLoop {
     if (request === undefined || !this.#isWanted(entry)) return;
     await this.#sayAboard('start', [entry]);
     try {
-      entry.sample = await this.#withRoom(model, async () => {
+      entry.sample = await this.#guard.withRoom(model, async () => {
         await this.#parts.sizes.requireRoom(shapeOf(entry, model));
-        return startSample(model, request, this.#parts.texts);
+        return startSample(model, request, this.#parts.texts, entry.span);
       });
     } catch (error) {
-      this.#rethrowIfFatal(error);
+      this.#guard.rethrowIfFatal(error);
       await this.#fail(entry, failureOf(error, 'start'));
       return;
     }
@@ -160,10 +168,8 @@ export class EngineLoop {
     if (order.wantsDepthMap && map !== null) await this.#parts.emit({ kind: 'depth_map', id, ...map });
   }
 
-  async #board(doing: Doing, entries: readonly Entry[]): Promise<Rider[]> {
-    const riders = entries.filter(
-      (entry): entry is Rider => this.#isWanted(entry) && entry.sample !== undefined,
-    );
+  async #board(doing: Doing, started: readonly Rider[]): Promise<Rider[]> {
+    const riders = started.filter((rider) => this.#isWanted(rider));
     if (riders.length === 0) return [];
     await this.#sayAboard(doing, riders);
     return riders.filter((rider) => this.#isWanted(rider));
@@ -207,54 +213,48 @@ export class EngineLoop {
 
   /** A call that rejects has changed no sample: the same step is tried again in smaller company, in the end alone. */
   async #afterStepError(error: unknown, riders: readonly Rider[]): Promise<void> {
-    this.#rethrowIfFatal(error);
+    this.#guard.rethrowIfFatal(error);
     const [head, ...others] = riders;
     if (head === undefined) return;
     if (others.length > 0) {
       if (isOutOfMemory(error)) this.#parts.sizes.halve(head.lane, riders.length);
       else for (const rider of riders) rider.isSuspect = true;
-    } else if (!isOutOfMemory(error) || !(await this.#makeRoom(head.model))) {
+    } else if (!isOutOfMemory(error) || !(await this.#guard.makeRoom(head.model))) {
       await this.#fail(head, failureOf(error, 'step'));
     }
+  }
+
+  /** A preview that cannot be made is left out: it must not cost its image. */
+  async #show(model: LoadedModel, rider: Rider): Promise<void> {
+    const how = rider.takePreview();
+    if (how === null) return;
+    const [wanted] = await this.#board('preview', [rider]);
+    if (wanted === undefined) return;
+    const { now, emit } = this.#parts;
+    const startedAt = now();
+    try {
+      const picture = await this.#previews[how](model, wanted.sample);
+      const ms = now() - startedAt;
+      await emit({ kind: 'preview', id: wanted.id, how, ms, ...wanted.progress, ...picture });
+    } catch (error) {
+      this.#guard.rethrowIfFatal(error);
+    }
+  }
+
+  async #conclude(model: LoadedModel, rider: Rider): Promise<void> {
+    const { order, averageBatch, id } = rider;
+    if (order.endStep === null) return this.#decode(model, rider);
+    if (!this.#entries.delete(id)) return;
+    const file = latentsFile(rider.sample, model);
+    await this.#parts.emit({ kind: 'latents', id, file, averageBatch });
   }
 
   async #decode(model: LoadedModel, rider: Rider): Promise<void> {
     const [wanted] = await this.#board('decode', [rider]);
     if (wanted === undefined) return;
-    const outcome = await this.#tryDecode(model, wanted);
+    const outcome = await tryDecode(model, wanted.sample, this.#guard);
     if (outcome.kind === 'failed') await this.#fail(wanted, outcome.failure);
     else if (!wanted.enlarge(outcome.image)) await this.#finish(wanted, outcome.image);
-  }
-
-  /** Like a step, a decoding whose numbers overflow is made once more. */
-  async #tryDecode(model: LoadedModel, { sample }: Rider): Promise<Decoded> {
-    const decode = (): Promise<DecodeOutcome> => this.#withRoom(model, () => decodeSample(model, sample));
-    try {
-      let outcome = await decode();
-      if (outcome.kind === 'failure') outcome = await decode();
-      if (outcome.kind === 'image') return outcome;
-      return { kind: 'failed', failure: numericFailure(outcome.failure) };
-    } catch (error) {
-      this.#rethrowIfFatal(error);
-      return { kind: 'failed', failure: failureOf(error, 'decode') };
-    }
-  }
-
-  /** Does a piece of work of one sample; when the device is full, once more without the models that lie idle. */
-  async #withRoom<Result>({ name }: LoadedModel, work: () => Promise<Result>): Promise<Result> {
-    try {
-      return await work();
-    } catch (error) {
-      if (!isOutOfMemory(error) || !(await this.#makeRoom(name))) throw error;
-    }
-    return work();
-  }
-
-  /** True when a model was there to be released. */
-  async #makeRoom(atWork: string): Promise<boolean> {
-    const released = await this.#parts.models.releaseIdle(atWork);
-    for (const name of released) await this.#parts.emit({ kind: 'model', state: 'released', name });
-    return released.length > 0;
   }
 
   async #finish({ id, averageBatch }: Rider, image: RawImage): Promise<void> {
@@ -265,11 +265,6 @@ export class EngineLoop {
   async #fail(entry: Entry, failure: RenderFailure): Promise<void> {
     if (!this.#entries.delete(entry.id)) return;
     await this.#parts.emit({ kind: 'failed', id: entry.id, failure });
-  }
-
-  /** Most CUDA errors leave a context in which every later call fails too: only a new process helps. */
-  #rethrowIfFatal(error: unknown): void {
-    if (this.#parts.device === 'cuda' && error instanceof Error && isCudaFault(error)) throw error;
   }
 
   #isWanted(entry: Entry): boolean {
@@ -289,8 +284,6 @@ export class EngineLoop {
     this.#wake = undefined;
   }
 }
-
-type Decoded = { kind: 'image'; image: RawImage } | { kind: 'failed'; failure: RenderFailure };
 
 function shapeOf({ size }: Entry, { peakChannels, latentScale }: LoadedModel): LaneShape {
   return { peakChannels, latentHeight: size.height / latentScale, latentWidth: size.width / latentScale };

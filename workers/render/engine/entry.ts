@@ -2,11 +2,14 @@
  * One image on its way through the engine, over one stage or two. The second stage enlarges the first one's picture:
  * it is what a job of kind upscale would do with that picture and the same seed, to the bit.
  */
+import type { PreviewKind } from '../../../src/domain/job.ts';
 import { laneName } from '../../../src/domain/lane.ts';
 import type { WaitingSample } from '../../../src/domain/pick-batch.ts';
-import type { Sample } from '../diffusion/denoise.ts';
+import { isDenoised, type Sample } from '../diffusion/denoise.ts';
 import type { SampleRequest } from '../diffusion/sample-request.ts';
+import { WHOLE, type Span } from '../diffusion/span.ts';
 import type { RawImage } from '../image/raw-image.ts';
+import { readLatents } from './latents-file.ts';
 import type { EngineSample } from './sample-message.ts';
 
 /** The upscaler's output is this times as wide and as high as its input. */
@@ -33,6 +36,7 @@ export class Entry implements WaitingSample {
   #isRetrying = false;
   /** Of the stage that is done. */
   #callsBefore = 0;
+  #preview: PreviewKind | null = null;
   /** Sum of the sizes of the batches it rode in. */
   #company = 0;
 
@@ -56,25 +60,45 @@ export class Entry implements WaitingSample {
     return this.order.solo || this.isSuspect || this.#isRetrying;
   }
 
-  /** Calls done and to do over both stages. What the second one takes is known exactly once it has begun. */
+  /** The part of its stage that it makes. Throws a RangeError when the latents to go on from cannot be read. */
+  get span(): Span {
+    if (this.enlargement !== undefined) return WHOLE;
+    const { inputs, endStep } = this.order;
+    return { from: inputs.latents === undefined ? null : readLatents(inputs.latents), endStep };
+  }
+
+  /**
+   * Calls done and to do over both stages, those before its span left out. What the second one takes is known exactly
+   * once it has begun.
+   */
   get progress(): { call: number; calls: number } {
     const { upscale } = this.order;
+    const { callsDone, firstCall, lastCall } = this.sample ?? { callsDone: 0, firstCall: 0, lastCall: 0 };
     const inSecond = this.enlargement !== undefined && this.sample !== undefined;
     const ahead = upscale === null || inSecond ? 0 : upscale.steps;
     return {
-      call: this.#callsBefore + (this.sample?.callsDone ?? 0),
-      calls: this.#callsBefore + (this.sample?.sampler.calls ?? 0) + ahead,
+      call: this.#callsBefore + callsDone - firstCall,
+      calls: this.#callsBefore + lastCall - firstCall + ahead,
     };
   }
 
   get averageBatch(): number {
-    return this.#company / this.progress.calls;
+    const { calls } = this.progress;
+    return calls === 0 ? 1 : this.#company / calls;
   }
 
   /** The sample has made a step in a batch of this size. */
   rode(batchSize: number): void {
     this.#company += batchSize;
     this.#isRetrying = false;
+    this.#preview = this.#previewNow();
+  }
+
+  /** How it is to be shown after the step that it has just made: once, and null when it is not. */
+  takePreview(): PreviewKind | null {
+    const preview = this.#preview;
+    this.#preview = null;
+    return preview;
   }
 
   /**
@@ -113,5 +137,17 @@ export class Entry implements WaitingSample {
       eta: 0,
     };
     return true;
+  }
+
+  /**
+   * The first step shows it in any case, the last one never: what that gives is about to come. A picture of the second
+   * stage is too large to be decoded for a look.
+   */
+  #previewNow(): PreviewKind | null {
+    const { preview } = this.order;
+    if (preview === null || this.sample === undefined || isDenoised(this.sample)) return null;
+    const call = this.sample.callsDone - this.sample.firstCall;
+    if (call !== 1 && call % preview.every !== 0) return null;
+    return this.enlargement === undefined ? preview.kind : 'fast';
   }
 }

@@ -2,16 +2,18 @@
  * What a supervisor and its engine child say to each other, as structured clones over the fork's IPC channel.
  *
  *   supervisor -> engine    add (samples), drop (ids), stop
- *   engine -> supervisor    ready; model loading | ready | failed | released; aboard; stepped; depth_map; image; failed
+ *   engine -> supervisor    ready; model loading | ready | failed | released; aboard; stepped; preview; depth_map;
+ *                           image; latents; failed
  *
  * A sample of two stages is one sample: its calls are counted over both, and its image is that of the second.
- * Every sample that is added ends in exactly one `image` or `failed`, unless it is dropped first or the engine dies.
+ * Every sample that is added ends in exactly one `image`, `latents` or `failed`, unless it is dropped first or the engine dies.
  * `aboard` precedes everything that could kill the process and names the samples that would be to blame.
  */
 import { inspect } from 'node:util';
 import { Type, type Static, type TSchema } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { FAILURE_CODES } from '../../../src/domain/failure.ts';
+import { PREVIEW_KINDS } from '../../../src/domain/job.ts';
 import { Bytes, SampleMessage } from './sample-message.ts';
 
 const Count = Type.Integer({ minimum: 0 });
@@ -32,10 +34,18 @@ export const DOINGS = {
   input: 'reading the input image',
   start: 'preparing the image',
   step: 'computing a step',
+  preview: 'making a preview',
   decode: 'decoding the image',
 } as const;
 export type Doing = keyof typeof DOINGS;
-const DOING_NAMES = ['load', 'input', 'start', 'step', 'decode'] as const satisfies readonly Doing[];
+const DOING_NAMES = [
+  'load',
+  'input',
+  'start',
+  'step',
+  'preview',
+  'decode',
+] as const satisfies readonly Doing[];
 
 const ModelEvent = Type.Union([
   Type.Object({ kind: Type.Literal('model'), state: Type.Literal('loading'), name: Type.String() }),
@@ -76,7 +86,25 @@ const Event = Type.Union([
     lane: Type.String(),
     ms: Type.Number(),
     maxBatchSize: Count,
+    /** Rows of the call: a guided sample has two. */
+    rows: Count,
+    /** Prompts encoded and found encoded, since this engine started. */
+    texts: Type.Object({ hits: Count, misses: Count }),
     samples: Type.Array(Type.Object({ id: Type.String(), call: Count, calls: Count })),
+  }),
+  /** Of a sample that wants to be seen on its way. */
+  Type.Object({
+    kind: Type.Literal('preview'),
+    id: Type.String(),
+    call: Count,
+    calls: Count,
+    how: Type.Enum(PREVIEW_KINDS),
+    /** That it took: the device's time, in which no step was made. */
+    ms: Type.Number(),
+    width: Count,
+    height: Count,
+    /** `[height, width, 3]`. */
+    rgb: Bytes,
   }),
   /** Of a sample that wants it; comes before its image. */
   Type.Object({
@@ -86,10 +114,6 @@ const Event = Type.Union([
     height: Count,
     /** `[height, width]`, near is large. */
     grey16: Words,
-    /** Rows of the call: a guided sample has two. */
-    rows: Count,
-    /** Prompts encoded and found encoded, since this engine started. */
-    texts: Type.Object({ hits: Count, misses: Count }),
   }),
   Type.Object({
     kind: Type.Literal('image'),
@@ -99,6 +123,14 @@ const Event = Type.Union([
     /** `[height, width, 3]`. */
     rgb: Bytes,
     /** Mean number of samples in the UNet calls that made it. */
+    averageBatch: Type.Number(),
+  }),
+  /** Of a sample that has stopped at its end step. */
+  Type.Object({
+    kind: Type.Literal('latents'),
+    id: Type.String(),
+    /** A safetensors file. */
+    file: Bytes,
     averageBatch: Type.Number(),
   }),
   Type.Object({

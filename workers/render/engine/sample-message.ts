@@ -1,7 +1,7 @@
 /** One image to render, as the supervisor orders it from the engine. All kinds, each with what it alone needs. */
 import { Type, type Static } from 'typebox';
 import { SAMPLER_NAMES } from '../../../src/contract/samplers.ts';
-import { PRIORITIES } from '../../../src/domain/job.ts';
+import { PREVIEW_KINDS, PRIORITIES } from '../../../src/domain/job.ts';
 
 const Count = Type.Integer({ minimum: 0 });
 const Sampler = Type.Enum(SAMPLER_NAMES);
@@ -38,13 +38,15 @@ const Request = Type.Union([
 ]);
 
 /**
- * PNG files. The samples of a job hold the same arrays: a message carries an array once, however often it occurs, and
+ * PNG files, and a safetensors file of latents. The samples of a job hold the same arrays: a message carries an array once, however often it occurs, and
  * it arrives as one array again (the structured clone algorithm keeps identity), so that it is decoded once.
  */
 const Inputs = Type.Object({
   image: Type.Optional(Bytes),
   mask: Type.Optional(Bytes),
   depthMap: Type.Optional(Bytes),
+  /** What to go on from. */
+  latents: Type.Optional(Bytes),
 });
 
 export const SampleMessage = Type.Object({
@@ -71,6 +73,12 @@ export const SampleMessage = Type.Object({
   ]),
   /** The sample shows what depth it saw, before its image. */
   wantsDepthMap: Type.Boolean(),
+  preview: Type.Union([
+    Type.Object({ every: Type.Integer({ minimum: 1 }), kind: Type.Enum(PREVIEW_KINDS) }),
+    Type.Null(),
+  ]),
+  /** Calls after which it gives back its latents; null goes to the end, and gives back an image. */
+  endStep: Type.Union([Count, Type.Null()]),
 });
 
 export type EngineSample = Static<typeof SampleMessage>;

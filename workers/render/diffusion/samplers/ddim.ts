@@ -5,9 +5,9 @@ import { cleanSample, noise, predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Run } from './sampler.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
 import { skippedSteps } from './strength.ts';
-import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
+import { TimestepWalk, levelOfSignal } from './timestep-walk.ts';
 import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
 const DEFAULTS = {
@@ -35,7 +35,7 @@ export class DdimSampler extends TimestepWalk {
     this.#eta = run.eta;
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 

@@ -8,9 +8,9 @@ import { cleanSample, predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Run } from './sampler.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
 import { skippedSteps } from './strength.ts';
-import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
+import { TimestepWalk, levelOfSignal } from './timestep-walk.ts';
 import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
 const DEFAULTS = { timestepSpacing: 'leading', clipSample: true } as const;
@@ -28,7 +28,7 @@ export class DdpmSampler extends TimestepWalk {
     this.#alphas = signalTable(config);
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 

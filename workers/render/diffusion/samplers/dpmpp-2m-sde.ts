@@ -7,8 +7,9 @@ import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
-import type { Run } from './sampler.ts';
-import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
+import { present } from './memory.ts';
+import type { NoiseLevel, Run, SamplerMemory } from './sampler.ts';
+import { TimestepWalk } from './timestep-walk.ts';
 import { applyMix, weightedSum, type Term } from './weighted-sum.ts';
 
 export class Dpmpp2mSdeSampler extends TimestepWalk {
@@ -24,8 +25,16 @@ export class Dpmpp2mSdeSampler extends TimestepWalk {
     this.#levels = levels;
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return this.#levels[call]!;
+  }
+
+  override memory(): SamplerMemory {
+    return present({ clean: this.#previousClean });
+  }
+
+  override recall(memory: SamplerMemory): void {
+    this.#previousClean = memory.get('clean') ?? null;
   }
 
   /**

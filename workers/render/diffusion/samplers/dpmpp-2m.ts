@@ -2,8 +2,9 @@
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
-import type { Run } from './sampler.ts';
-import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
+import { present } from './memory.ts';
+import type { NoiseLevel, Run, SamplerMemory } from './sampler.ts';
+import { TimestepWalk } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
 export class Dpmpp2mSampler extends TimestepWalk {
@@ -20,8 +21,16 @@ export class Dpmpp2mSampler extends TimestepWalk {
     this.#levels = levels;
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return this.#levels[call]!;
+  }
+
+  override memory(): SamplerMemory {
+    return present({ clean: this.#previousClean });
+  }
+
+  override recall(memory: SamplerMemory): void {
+    this.#previousClean = memory.get('clean') ?? null;
   }
 
   /** First order on the first call, which has no history, and on the last, whose interval is infinite. */

@@ -6,8 +6,8 @@ import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { cleanOfUnscaled, eulerLevels, unitVarianceScale } from './euler-levels.ts';
-import type { Run } from './sampler.ts';
-import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
+import { TimestepWalk } from './timestep-walk.ts';
 import { weightedSum } from './weighted-sum.ts';
 
 export class EulerAncestralSampler extends TimestepWalk {
@@ -28,7 +28,7 @@ export class EulerAncestralSampler extends TimestepWalk {
     return unitVarianceScale(this.#sigmas[call]!);
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return { alpha: 1, sigma: this.#sigmas[call]! };
   }
 

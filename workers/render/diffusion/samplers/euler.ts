@@ -2,8 +2,8 @@
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { predictionType } from '../prediction.ts';
 import { cleanOfUnscaled, eulerLevels, unitVarianceScale } from './euler-levels.ts';
-import type { Run } from './sampler.ts';
-import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
+import { TimestepWalk } from './timestep-walk.ts';
 import { applyMix } from './weighted-sum.ts';
 
 export class EulerSampler extends TimestepWalk {
@@ -24,7 +24,7 @@ export class EulerSampler extends TimestepWalk {
     return unitVarianceScale(this.#sigmas[call]!);
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return { alpha: 1, sigma: this.#sigmas[call]! };
   }
 

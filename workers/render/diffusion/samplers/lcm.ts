@@ -7,9 +7,9 @@ import { signalTable, trainTimesteps } from '../noise-tables.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import type { TorchRandom } from '../torch-random.ts';
 import { clipClean } from './clip-clean.ts';
-import type { Run } from './sampler.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
 import { skippedSteps } from './strength.ts';
-import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
+import { TimestepWalk, levelOfSignal } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
 /** Unlike all other classes, that of LCM takes Stable Diffusion's betas where a file is silent. */
@@ -39,7 +39,7 @@ export class LcmSampler extends TimestepWalk {
     });
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return levelOfSignal(this.#alphas[this.timestep(call)]!);
   }
 

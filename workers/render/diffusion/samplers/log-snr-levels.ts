@@ -2,9 +2,8 @@
 import type { NoiseScheduleConfig } from '../noise-schedule.ts';
 import { interpolate, karrasSigmas, modelSigmas, timestepOfSigma } from '../sigmas.ts';
 import { roundHalfEven, spacedTimesteps } from '../timesteps.ts';
-import type { Run } from './sampler.ts';
+import type { NoiseLevel, Run } from './sampler.ts';
 import { skippedSteps } from './strength.ts';
-import type { NoiseLevel } from './timestep-walk.ts';
 
 const DEFAULT_SPACING = 'linspace';
 

@@ -11,9 +11,10 @@ import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { alphasCumprod, trainTimesteps } from '../noise-tables.ts';
 import { predictionType } from '../prediction.ts';
 import { spacedTimesteps } from '../timesteps.ts';
-import type { Run } from './sampler.ts';
+import { present } from './memory.ts';
+import type { NoiseLevel, Run, SamplerMemory } from './sampler.ts';
 import { skippedSteps } from './strength.ts';
-import { TimestepWalk, levelOfSignal, type NoiseLevel } from './timestep-walk.ts';
+import { TimestepWalk, levelOfSignal } from './timestep-walk.ts';
 import { weightedSum } from './weighted-sum.ts';
 
 const DEFAULT_SPACING = 'leading';
@@ -48,8 +49,19 @@ export class PndmSampler extends TimestepWalk {
     this.#stride = Math.trunc(trainTimesteps(config) / run.steps);
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return levelOfSignal(this.#alphas[this.timestep(call)]!);
+  }
+
+  override memory(): SamplerMemory {
+    const outputs = this.#outputs.map((output, i) => [outputName(i), output] as const);
+    return present({ start: this.#start, ...Object.fromEntries(outputs) });
+  }
+
+  override recall(memory: SamplerMemory): void {
+    const outputs = Array.from({ length: MAX_OUTPUTS }, (_, i) => memory.get(outputName(i)));
+    this.#outputs = outputs.filter((output) => output !== undefined);
+    this.#start = this.#outputs.length === 0 ? null : (memory.get('start') ?? null);
   }
 
   step(call: number, latents: Float32Array, modelOutput: Float32Array): Float32Array {
@@ -81,6 +93,11 @@ export class PndmSampler extends TimestepWalk {
       [(signal - previous) / denominator, direction],
     );
   }
+}
+
+/** Counted from the newest. */
+function outputName(i: number): string {
+  return `output.${i}`;
 }
 
 /** `[N + 1]`: the second timestep stands twice, for the interval that is walked twice; `[1]` for one step. */

@@ -14,6 +14,15 @@ export interface SamplerOptions {
   readonly eta?: number;
 }
 
+/** Latents at a noise level are `alpha` times the clean ones plus `sigma` times unit noise. */
+export interface NoiseLevel {
+  readonly alpha: number;
+  readonly sigma: number;
+}
+
+/** What a rule remembers between two calls, by name: tensors of the latents' size. The arrays are never written to. */
+export type SamplerMemory = ReadonlyMap<string, Float32Array>;
+
 /** The options with their defaults filled in. */
 export type Run = Required<SamplerOptions>;
 
@@ -32,6 +41,15 @@ export interface Sampler {
    * Only stochastic samplers draw from `random`.
    */
   step(call: number, latents: Float32Array, modelOutput: Float32Array, random: TorchRandom): Float32Array;
+  /** Of the latents before a call. */
+  level(call: number): NoiseLevel;
+  /** Between two calls. Empty where nothing is remembered. */
+  memory(): SamplerMemory;
+  /**
+   * Goes on where another instance of the same rule was, whose memory this is. What is missing is done without, as on
+   * a first call. Before the first call of this instance.
+   */
+  recall(memory: SamplerMemory): void;
   /** Latents to start from when an image is given: its clean latents at the noise level of the first call. */
   noised(clean: Float32Array, noise: Float32Array): Float32Array;
   /**

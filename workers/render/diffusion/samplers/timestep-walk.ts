@@ -1,13 +1,7 @@
 /** What all samplers share: a list of timesteps to walk down, each with a noise level that clean latents can take. */
 import type { TorchRandom } from '../torch-random.ts';
-import type { Sampler } from './sampler.ts';
+import type { NoiseLevel, Sampler, SamplerMemory } from './sampler.ts';
 import { weightedSum } from './weighted-sum.ts';
-
-/** Latents at a noise level are `alpha` times the clean ones plus `sigma` times unit noise. */
-export interface NoiseLevel {
-  readonly alpha: number;
-  readonly sigma: number;
-}
 
 export abstract class TimestepWalk implements Sampler {
   readonly calls: number;
@@ -27,8 +21,7 @@ export abstract class TimestepWalk implements Sampler {
     random: TorchRandom,
   ): Float32Array;
 
-  /** Of the latents before `call`. */
-  protected abstract level(call: number): NoiseLevel;
+  abstract level(call: number): NoiseLevel;
 
   timestep(call: number): number {
     return this.timesteps[call]!;
@@ -38,6 +31,13 @@ export abstract class TimestepWalk implements Sampler {
   inputScale(_call: number): number {
     return 1;
   }
+
+  /** One-step rules remember nothing; those that do override both. */
+  memory(): SamplerMemory {
+    return new Map();
+  }
+
+  recall(_memory: SamplerMemory): void {}
 
   noised(clean: Float32Array, noise: Float32Array): Float32Array {
     return atLevel(this.level(0), clean, noise);

@@ -6,8 +6,9 @@
 import type { NoiseScheduleConfig, PredictionType } from '../noise-schedule.ts';
 import { cleanSample, predictionType } from '../prediction.ts';
 import { logSnrLevels, type LogSnrLevel } from './log-snr-levels.ts';
-import type { Run } from './sampler.ts';
-import { TimestepWalk, type NoiseLevel } from './timestep-walk.ts';
+import { present } from './memory.ts';
+import type { NoiseLevel, Run, SamplerMemory } from './sampler.ts';
+import { TimestepWalk } from './timestep-walk.ts';
 import { applyMix, weightedSum } from './weighted-sum.ts';
 
 const MAX_ORDER = 2;
@@ -33,8 +34,18 @@ export class UniPcSampler extends TimestepWalk {
     this.#levels = levels;
   }
 
-  protected level(call: number): NoiseLevel {
+  level(call: number): NoiseLevel {
     return this.#levels[call]!;
+  }
+
+  override memory(): SamplerMemory {
+    return this.#previous === null ? new Map() : present({ ...this.#previous });
+  }
+
+  override recall(memory: SamplerMemory): void {
+    const [latents, clean] = [memory.get('latents'), memory.get('clean')];
+    const isWhole = latents !== undefined && clean !== undefined;
+    this.#previous = isWhole ? { latents, clean, older: memory.get('older') ?? null } : null;
   }
 
   /** The clean sample is that of the latents the UNet saw, which are the uncorrected ones. */
