@@ -43,5 +43,5 @@ export async function letTimePass(redis: Redis, keys: Keys): Promise<void> {
 }
 
 async function due(redis: Redis, key: string): Promise<void> {
-  for (const member of await redis.zrange(key, 0, -1)) await redis.zadd(key, 'XX', 1, member);
+  for (const member of await redis.zrange(key, '0', '-1')) await redis.zadd(key, 'XX', 1, member);
 }

@@ -233,6 +233,6 @@ describe('the log', () => {
     await brief.settle(next!, ended(next!, answered(200)));
     const { deliveries: left } = await deliveries.list('default', { limit: 10 });
     expect(left.map(({ id }) => id)).toContain(waiting);
-    expect(await q().redis.zrange(q().keys.deliveries('default'), 0, -1)).not.toContain(old);
+    expect(await q().redis.zrange(q().keys.deliveries('default'), '0', '-1')).not.toContain(old);
   });
 });

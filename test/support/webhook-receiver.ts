@@ -47,6 +47,11 @@ export class WebhookReceiver {
     this.#answers.set(path, behaviours);
   }
 
+  /** Runs once, at the next connection, before anything is read from it. */
+  onConnection(act: () => void): void {
+    this.#server.prependOnceListener('connection', act);
+  }
+
   /** Runs before a request is answered. */
   before(look: (received: Received) => Promise<void>): void {
     this.#before = look;

@@ -6,7 +6,7 @@ import type { ClaimedDelivery, WebhookQueue } from '../../../src/queue/webhook-q
 /** Of one courier. Attempts wait for others, so they are cheap. */
 const MAX_UNDER_WAY = 64;
 /** What other couriers and the API have made due is found after this at the latest. */
-const LOOK_MS = 500;
+const LOOK_MS = 250;
 
 export interface SenderParts {
   readonly queue: Pick<WebhookQueue, 'claim'>;
