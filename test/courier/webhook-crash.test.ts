@@ -64,8 +64,8 @@ it('a courier killed before it has sent, or before it knows the answer, loses no
     });
   });
   const main = join(packageRoot(), 'dist', 'src', 'cli', 'main.js');
-  const shown = promisify(execFile)(process.execPath, [main, 'webhooks', 'secret'], { env });
-  await courier.start();
+  const command = promisify(execFile)(process.execPath, [main, 'webhooks', 'secret'], { env });
+  const [shown] = await Promise.all([command, courier.start()]);
   await connected;
   await courier.exited();
   const sentBefore = receiver.received.length;
@@ -87,7 +87,7 @@ it('a courier killed before it has sent, or before it knows the answer, loses no
   while ((await deliveries.read('default', id))?.state !== 'delivered');
   expect(await courier.stop()).toEqual({ code: 0, signal: null });
 
-  const secret = (await shown).stdout.trim();
+  const secret = shown.stdout.trim();
   for (const one of sent) expect(verified(secret, one)).toMatchObject({ data: { id: ref.id } });
   const log = await readFile(courier.logFile, 'utf8');
   expect(log).toContain('webhook delivered');
