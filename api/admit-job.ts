@@ -5,7 +5,13 @@
 import { randomInt } from 'node:crypto';
 import type { CreateJob } from '../src/contract/create-job.ts';
 import { KilnError } from '../src/domain/errors.ts';
-import { inputsOf, toJobParams, type InputField, type InputImage } from '../src/domain/job-params.ts';
+import {
+  inputsOf,
+  toJobParams,
+  type InputField,
+  type InputImage,
+  type JobMaterial,
+} from '../src/domain/job-params.ts';
 import type { JobRecord, JobRef } from '../src/domain/job.ts';
 import { laneName } from '../src/domain/lane.ts';
 import { areOffered, chooseModels, type ChosenModels } from '../src/domain/model-choice.ts';
@@ -14,6 +20,7 @@ import { webhookFault } from '../src/net/webhook-fault.ts';
 import { isRedisUnavailable } from '../src/queue/connection.ts';
 import type { Idempotency, PriorJob } from '../src/queue/job-records.ts';
 import type { ResolveInput } from '../src/inputs/resolve-input.ts';
+import { resolveLatents } from '../src/inputs/resolve-latents.ts';
 import type { JobReader } from './job-reader.ts';
 import type { OfferCache } from './offer-cache.ts';
 import type { ApiParts } from './parts.ts';
@@ -26,7 +33,7 @@ const OUTCOME_UNKNOWN =
   'The queue did not answer in time, so it is not known whether the job was accepted. Send the same request again ' +
   'with the same Idempotency-Key; without one, look at GET /v1/jobs first';
 
-export type AdmissionParts = Pick<ApiParts, 'config' | 'records'> & {
+export type AdmissionParts = Pick<ApiParts, 'config' | 'records' | 'store'> & {
   readonly reader: JobReader;
   readonly offers: OfferCache;
   readonly resolveInput: ResolveInput;
@@ -53,6 +60,7 @@ export async function admitJob(submission: Submission, parts: AdmissionParts): P
   const params = toJobParams(request, {
     models: await modelsFor(request, parts),
     inputs: await resolveAll(inputs, ref.tenant, parts),
+    ...(await latentsOf(request, ref.tenant, parts)),
     randomSeed: () => randomInt(RANDOM_SEEDS),
   });
   const admission = await parts.records
@@ -93,6 +101,16 @@ async function resolveAll(
     async ([field, value]) => [field, await resolveInput(value, field, tenant)] as const,
   );
   return new Map(await Promise.all(images));
+}
+
+async function latentsOf(
+  { init_latent: name = null }: CreateJob,
+  tenant: string,
+  { reader, store }: AdmissionParts,
+): Promise<Pick<JobMaterial, 'latents'>> {
+  if (name === null) return {};
+  const readJob = (ref: JobRef): Promise<JobRecord> => reader.record(ref);
+  return { latents: await resolveLatents(name, tenant, { store, readJob }) };
 }
 
 async function priorJob(prior: PriorJob, { tenant }: JobRef, { reader }: AdmissionParts): Promise<JobRecord> {

@@ -5,15 +5,19 @@ import type { JobReader } from '../job-reader.ts';
 import type { App, ApiParts } from '../parts.ts';
 import { PROBLEMS } from '../schemas.ts';
 
+const LATENTS = 'latents-';
+
 const Params = Type.Object({
   id: Type.String(),
-  name: Type.String({ description: 'The number of the image, or `depth-map`' }),
+  name: Type.String({ description: 'The number of the image, `depth-map`, or `latents-` and a number' }),
 });
 /** Both optional here: a link without them is a wrong link (403), not a malformed request. */
 const Query = Type.Object({ expires: Type.Optional(Type.String()), signature: Type.Optional(Type.String()) });
 
 /** Of the store's own address: long enough for a slow start, too short to pass on. */
 const DIRECT_SECONDS = 300;
+
+const binary = { schema: Type.String({ format: 'binary' }) };
 
 const schema = {
   summary: 'One image, by the signed link from its job',
@@ -25,7 +29,7 @@ const schema = {
   params: Params,
   querystring: Query,
   response: {
-    200: { description: 'The image', content: { 'image/*': { schema: Type.String({ format: 'binary' }) } } },
+    200: { description: 'The image', content: { 'image/*': binary, 'application/octet-stream': binary } },
     302: { description: 'The image is at Location, for some minutes', type: 'null' },
     304: { description: 'The image that If-None-Match names', type: 'null' },
     ...PROBLEMS,
@@ -72,6 +76,7 @@ export function imageRoutes(app: App, parts: Pick<ApiParts, 'store'> & { reader:
 
 function namedImage({ result }: JobRecord, name: string): RenderedImage | undefined {
   if (name === 'depth-map') return result?.depthMap ?? undefined;
+  if (name.startsWith(LATENTS)) return result?.latents.find(({ n }) => `${LATENTS}${n}` === name);
   return result?.images.find(({ n }) => String(n) === name);
 }
 

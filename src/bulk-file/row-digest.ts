@@ -6,7 +6,7 @@ import type { TakenRow } from './row-checker.ts';
 const WORDS = 4;
 
 /**
- * Labels, webhooks and the urgency are not in the pictures. Seeds count only when the row chose them: rows without are
+ * Labels, webhooks, previews and the urgency are not in the pictures. Seeds count only when the row chose them: rows without are
  * given others each time, and only their number says something.
  */
 export function rowDigest({ row, hasOwnSeeds }: TakenRow): Uint32Array {
@@ -17,11 +17,19 @@ export function rowDigest({ row, hasOwnSeeds }: TakenRow): Uint32Array {
       webhook: _webhook,
       priority: _priority,
       bulk: _bulk,
+      preview: _preview,
       ...rest
     } = row.params;
     return digestOf({ ...rest, seeds: hasOwnSeeds ? seeds : seeds.length });
   }
-  const { seed, metadata: _labels, webhook: _webhook, priority: _priority, ...rest } = row.request;
+  const {
+    seed,
+    metadata: _labels,
+    webhook: _webhook,
+    priority: _priority,
+    preview: _preview,
+    ...rest
+  } = row.request;
   const fields = { ...rest, model: row.model.name, ...(hasOwnSeeds ? { seed } : {}) };
   return digestOf(Object.entries(fields).toSorted(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -14,6 +14,7 @@ import {
   commonFields,
   imageField,
   optionalImageField,
+  previewField,
   sizeFields,
   strengthField,
 } from './job-fields.ts';
@@ -130,6 +131,8 @@ const CreateUpscale = Type.Object(
     ),
     noise_level: Type.Optional({ ...NoiseLevel, default: UPSCALE_DEFAULTS.noiseLevel }),
     ...commonFields(UPSCALE_DEFAULTS),
+    // Its picture is too large to be decoded for a look.
+    preview: Type.Optional(previewField(['fast'])),
   },
   { $id: 'CreateUpscale', description: 'Makes an image 4 times as wide and as high', ...CLOSED },
 );

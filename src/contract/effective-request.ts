@@ -3,7 +3,7 @@
  * images again. Bounds are not repeated: a job taken under the bounds of its day is shown as it is.
  */
 import { Type, type Static } from 'typebox';
-import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
+import { OUTPUT_FORMATS, PREVIEW_KINDS, PRIORITIES } from '../domain/job.ts';
 import { Metadata } from './job-fields.ts';
 import { nullable } from './nullable.ts';
 import { SAMPLER_NAMES } from './samplers.ts';
@@ -32,6 +32,13 @@ const COMMON = {
   output: Type.Object({ format: Type.Enum(OUTPUT_FORMATS), quality: Type.Integer() }, CLOSED),
   metadata: Metadata,
   webhook: JobWebhookField,
+  preview: Type.Union([
+    Type.Object({ every: Type.Integer(), kind: Type.Enum(PREVIEW_KINDS) }, CLOSED),
+    Type.Null(),
+  ]),
+  end_step: nullable('integer'),
+  init_latent: nullable('string', { description: 'The id that the latents are kept under' }),
+  start_step: nullable('integer'),
 };
 
 const EffectiveStage = Type.Object(

@@ -1,8 +1,15 @@
 /** The fields of a request for a job, each with its bounds and what it means. */
 import { Type, type TUnsafe } from 'typebox';
-import { OUTPUT_FORMATS, PRIORITIES } from '../domain/job.ts';
+import {
+  OUTPUT_FORMATS,
+  PREVIEW_KINDS,
+  PRIORITIES,
+  type PreviewKind,
+  type PreviewWish,
+} from '../domain/job.ts';
 import { JOB_DEFAULTS } from '../domain/job-defaults.ts';
 import { LIMITS } from '../domain/limits.ts';
+import { nullable } from './nullable.ts';
 import { SAMPLER_NAMES, type SamplerName } from './samplers.ts';
 import { JobWebhookField } from './webhook.ts';
 
@@ -112,7 +119,56 @@ export function commonFields(defaults: { steps: number; guidanceScale: number; s
     output: Type.Optional(Output),
     metadata: Type.Optional(Metadata),
     webhook: Type.Optional(JobWebhookField),
+    preview: Type.Optional(previewField(PREVIEW_KINDS)),
+    end_step: Type.Optional(
+      nullable('integer', {
+        minimum: 1,
+        maximum: LIMITS.stepsMax + 1,
+        description:
+          'Stops after so many steps, counted over the whole way, and hands out latents instead of images',
+      }),
+    ),
+    init_latent: Type.Optional(
+      nullable('string', {
+        maxLength: LIMITS.latentsNameChars,
+        description:
+          'Latents to go on from: job_<id>/<n>, the n-th of a job that stopped at its end_step. Kind, size, sampler, steps, ' +
+          'strength and eta must be those of that job; with the same prompt, the image is the one it would have become',
+      }),
+    ),
+    start_step: Type.Optional(
+      nullable('integer', {
+        minimum: 0,
+        maximum: LIMITS.stepsMax + 1,
+        description: 'Steps that lie behind init_latent; it says so itself, so this may be left out',
+      }),
+    ),
   };
+}
+
+/** One `type` list instead of a union: a fault then names the field once, not once for every branch. */
+export function previewField(kinds: readonly PreviewKind[]): TUnsafe<Partial<PreviewWish> | null> {
+  const { every, kind } = JOB_DEFAULTS.preview;
+  return Type.Unsafe<Partial<PreviewWish> | null>({
+    type: ['object', 'null'],
+    properties: {
+      every: {
+        type: 'integer',
+        minimum: 1,
+        maximum: LIMITS.stepsMax,
+        default: every,
+        description: 'Steps from one to the next; the first step is shown in any case',
+      },
+      kind: {
+        type: 'string',
+        enum: [...kinds],
+        default: kind,
+        description: 'fast: small, for next to nothing. full: decoded, for the time that decoding takes',
+      },
+    },
+    ...CLOSED,
+    description: 'Shows the images on their way at GET /v1/jobs/{id}/events. It changes nothing about them',
+  });
 }
 
 /** `width` and `height`, optional; the text says what they are when absent. */

@@ -62,6 +62,10 @@ export const JobView = Type.Object(
       Type.Object(STORED_FILE, CLOSED),
       Type.Null({ description: 'Unless the job asked for it with return_depth_map and has succeeded' }),
     ]),
+    latents: Type.Array(Type.Object({ n: Type.Integer(), seed: Type.Integer(), ...STORED_FILE }, CLOSED), {
+      description:
+        'Of a job with an end_step, instead of images: safetensors files, to go on from with init_latent',
+    }),
     error: Type.Union([
       Type.Object({ code: Type.String(), message: Type.String() }, CLOSED),
       Type.Null({ description: 'Unless failed' }),

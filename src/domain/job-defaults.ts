@@ -13,6 +13,7 @@ export const JOB_DEFAULTS = {
   quality: 90,
   returnDepthMap: false,
   overlay: false,
+  preview: { every: 5, kind: 'fast' },
   webhookEvents: ['completed', 'failed', 'cancelled'],
 } as const;
 

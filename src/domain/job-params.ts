@@ -2,8 +2,9 @@
 import type { CreateJob, CreateTxt2Img } from '../contract/create-job.ts';
 import { KilnError } from './errors.ts';
 import { sizeLike, upscaledSize, type Size } from './image-size.ts';
-import type { InputId, JobParams, UpscaleStage } from './job.ts';
+import type { InputId, JobParams, PreviewWish, UpscaleStage } from './job.ts';
 import { JOB_DEFAULTS, STRENGTH_DEFAULTS, UPSCALE_DEFAULTS } from './job-defaults.ts';
+import { startPoint, type LatentsInput } from './latents-start.ts';
 import type { ChosenModels, ModelOffer } from './model-choice.ts';
 import { countedUp } from './seeds.ts';
 import type { JobWebhook } from './webhook.ts';
@@ -19,6 +20,8 @@ export interface JobMaterial {
   readonly models: ChosenModels;
   /** One for each of `inputsOf(request)`. */
   readonly inputs: ReadonlyMap<InputField, InputImage>;
+  /** What `init_latent` names, when the request has one. */
+  readonly latents?: LatentsInput;
   readonly randomSeed: () => number;
 }
 
@@ -45,8 +48,15 @@ export function inputsOf(request: CreateJob): [field: InputField, value: string]
   }
 }
 
-/** Throws `invalid_request` when an image has a size that cannot be used. */
+/** Throws `invalid_request` when an image has a size that cannot be used, or latents are of another job. */
 export function toJobParams(request: CreateJob, material: JobMaterial): JobParams {
+  const params = freshParams(request, material);
+  const startFrom = startPoint(request, params, material.latents);
+  return startFrom === null ? params : { ...params, startFrom };
+}
+
+/** Those of the job if it started at the first step. */
+function freshParams(request: CreateJob, material: JobMaterial): JobParams {
   const { model, upscaler } = material.models;
   const common = commonParams(request, material);
   switch (request.kind) {
@@ -95,8 +105,9 @@ export function toJobParams(request: CreateJob, material: JobMaterial): JobParam
   }
 }
 
-function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
+function commonParams(request: CreateJob, { models, latents, randomSeed }: JobMaterial) {
   const defaults = request.kind === 'upscale' ? UPSCALE_DEFAULTS : JOB_DEFAULTS;
+  const firstSeed = (): number => request.seed ?? latents?.facts.seed ?? randomSeed();
   return {
     model: models.model.name,
     prompt: request.prompt ?? UPSCALE_DEFAULTS.prompt,
@@ -106,7 +117,7 @@ function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
     guidanceRescale: request.guidance_rescale ?? JOB_DEFAULTS.guidanceRescale,
     clipSkip: request.clip_skip ?? JOB_DEFAULTS.clipSkip,
     eta: request.eta ?? JOB_DEFAULTS.eta,
-    seeds: request.seeds ?? countedUp(request.seed ?? randomSeed(), request.images ?? JOB_DEFAULTS.images),
+    seeds: request.seeds ?? countedUp(firstSeed(), request.images ?? JOB_DEFAULTS.images),
     sampler: request.sampler ?? defaults.sampler,
     priority: request.priority ?? JOB_DEFAULTS.priority,
     output: {
@@ -116,10 +127,14 @@ function commonParams(request: CreateJob, { models, randomSeed }: JobMaterial) {
     metadata: request.metadata ?? {},
     webhook: webhookOf(request),
     bulk: null,
-    preview: null,
-    endStep: null,
+    preview: previewOf(request),
+    endStep: request.end_step ?? null,
     startFrom: null,
   };
+}
+
+function previewOf({ preview = null }: CreateJob): PreviewWish | null {
+  return preview === null ? null : { ...JOB_DEFAULTS.preview, ...preview };
 }
 
 function webhookOf({ webhook = null }: CreateJob): JobWebhook | null {

@@ -36,6 +36,7 @@ export const LIMITS = {
   metadataKeyChars: 64,
   metadataValueChars: 512,
   webhookUrlChars: 2_048,
+  latentsNameChars: 80,
   idempotencyKeyChars: 255,
   waitSecondsMax: 60,
   pageMax: 200,

@@ -3,7 +3,7 @@ import type { CreateJob } from '../contract/create-job.ts';
 import type { SamplerName } from '../contract/samplers.ts';
 import { KilnError, type FieldFault } from './errors.ts';
 import { JOB_DEFAULTS, STRENGTH_DEFAULTS, UPSCALE_DEFAULTS } from './job-defaults.ts';
-import { stepsAtStrength } from './job-steps.ts';
+import { callsOf, stepsAtStrength } from './job-steps.ts';
 import { SAMPLERS } from './samplers.ts';
 import { textFault } from './text.ts';
 
@@ -17,6 +17,7 @@ export function checkRequest(request: CreateJob): void {
     ...samplingFaults(request),
     ...stageFaults(request),
     ...strengthFaults(request),
+    ...spanFaults(request),
     ...seedFaults(request),
   ];
   if (faults.length > 0) {
@@ -68,6 +69,32 @@ function strengthFaults(request: CreateJob): FieldFault[] {
   const limit = Math.ceil(STRENGTH_UNITS / steps) / STRENGTH_UNITS;
   const message = `leaves none of ${steps} steps: must be at least ${limit}, or the steps more`;
   return [{ field: 'strength', value: strength, limit, message }];
+}
+
+function spanFaults(request: CreateJob): FieldFault[] {
+  const { end_step: endStep = null, start_step: startStep = null, init_latent: latents = null } = request;
+  const faults: FieldFault[] = [];
+  if (startStep !== null && latents === null) {
+    faults.push({ field: 'start_step', value: startStep, message: 'cannot be given without init_latent' });
+  }
+  if (endStep === null) return faults;
+  if (request.kind === 'txt2img' && (request.upscale ?? false) !== false) {
+    faults.push({ field: 'end_step', value: endStep, message: 'cannot be given together with upscale' });
+  }
+  const limit = callsOf(walkOf(request));
+  if (endStep > limit) {
+    const message = `must be at most ${limit}: so many steps does the job make`;
+    faults.push({ field: 'end_step', value: endStep, limit, message });
+  }
+  return faults;
+}
+
+/** The first stage, with its defaults. */
+function walkOf(request: CreateJob): { steps: number; strength: number; sampler: SamplerName } {
+  const defaults = request.kind === 'upscale' ? UPSCALE_DEFAULTS : JOB_DEFAULTS;
+  const { steps = defaults.steps, sampler = defaults.sampler } = request;
+  if (request.kind === 'txt2img' || request.kind === 'upscale') return { steps, sampler, strength: 1 };
+  return { steps, sampler, strength: request.strength ?? STRENGTH_DEFAULTS[request.kind] };
 }
 
 function seedFaults({ seed, seeds, images }: CreateJob): FieldFault[] {

@@ -45,6 +45,10 @@ function commonFields(params: JobParams) {
     output: params.output,
     metadata: params.metadata,
     webhook: params.webhook,
+    preview: params.preview,
+    end_step: params.endStep,
+    init_latent: params.startFrom?.latents ?? null,
+    start_step: params.startFrom?.step ?? null,
   };
 }
 

@@ -2,8 +2,8 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { JobRef } from '../domain/job.ts';
 
-/** The last part of a link: an image by its number, or the one depth map of a job. */
-export type ImageName = number | 'depth-map';
+/** The last part of a link: an image or latents by their number, or the one depth map of a job. */
+export type ImageName = number | 'depth-map' | `latents-${number}`;
 
 export class ImageLinks {
   readonly #readSecret: () => Promise<Buffer>;

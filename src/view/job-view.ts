@@ -14,7 +14,7 @@ export interface ViewContext {
 }
 
 export function toJobView(record: JobRecord, context: ViewContext): JobView {
-  const { images, depthMap } = record.result ?? { images: [], depthMap: null };
+  const { images, depthMap, latents } = record.result ?? { images: [], depthMap: null, latents: [] };
   const urlOf = (name: ImageName): string => `${context.origin}${context.imagePath(record, name)}`;
   const self = `${context.origin}/v1/jobs/${record.id}`;
   return {
@@ -33,6 +33,11 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
     bulk: record.params.bulk,
     images: images.map((image) => ({ n: image.n, seed: image.seed, ...fileView(image, urlOf(image.n)) })),
     depth_map: depthMap === null ? null : fileView(depthMap, urlOf('depth-map')),
+    latents: latents.map((file) => ({
+      n: file.n,
+      seed: file.seed,
+      ...fileView(file, urlOf(`latents-${file.n}`)),
+    })),
     error: record.failure === null ? null : { code: record.failure.code, message: record.failure.message },
     links: { self, cancel: `${self}/cancel` },
   };

@@ -58,6 +58,11 @@ async function keepUsed(
 }
 
 function inputsOf(params: JobParams): InputId[] {
+  const latents = params.startFrom === null ? [] : [params.startFrom.latents];
+  return [...imagesOf(params), ...latents];
+}
+
+function imagesOf(params: JobParams): InputId[] {
   switch (params.kind) {
     case 'txt2img':
       return [];
