@@ -65,6 +65,33 @@ const Output = Type.Object(
   CLOSED,
 );
 
+/** Which part of the way is walked. */
+const SPAN = {
+  end_step: Type.Optional(
+    nullable('integer', {
+      minimum: 1,
+      maximum: LIMITS.stepsMax + 1,
+      description:
+        'Stops after so many steps, counted over the whole way, and hands out latents instead of images',
+    }),
+  ),
+  init_latent: Type.Optional(
+    nullable('string', {
+      maxLength: LIMITS.latentsNameChars,
+      description:
+        'Latents to go on from: job_<id>/<n>, the n-th of a job that stopped at its end_step. Kind, size, sampler, steps, ' +
+        'strength and eta must be those of that job; with the same prompt, the image is the one it would have become',
+    }),
+  ),
+  start_step: Type.Optional(
+    nullable('integer', {
+      minimum: 0,
+      maximum: LIMITS.stepsMax + 1,
+      description: 'Steps that lie behind init_latent; it says so itself, so this may be left out',
+    }),
+  ),
+};
+
 /** What a request of any kind may have. The defaults of some differ by kind. */
 export function commonFields(defaults: { steps: number; guidanceScale: number; sampler: SamplerName }) {
   return {
@@ -120,29 +147,7 @@ export function commonFields(defaults: { steps: number; guidanceScale: number; s
     metadata: Type.Optional(Metadata),
     webhook: Type.Optional(JobWebhookField),
     preview: Type.Optional(previewField(PREVIEW_KINDS)),
-    end_step: Type.Optional(
-      nullable('integer', {
-        minimum: 1,
-        maximum: LIMITS.stepsMax + 1,
-        description:
-          'Stops after so many steps, counted over the whole way, and hands out latents instead of images',
-      }),
-    ),
-    init_latent: Type.Optional(
-      nullable('string', {
-        maxLength: LIMITS.latentsNameChars,
-        description:
-          'Latents to go on from: job_<id>/<n>, the n-th of a job that stopped at its end_step. Kind, size, sampler, steps, ' +
-          'strength and eta must be those of that job; with the same prompt, the image is the one it would have become',
-      }),
-    ),
-    start_step: Type.Optional(
-      nullable('integer', {
-        minimum: 0,
-        maximum: LIMITS.stepsMax + 1,
-        description: 'Steps that lie behind init_latent; it says so itself, so this may be left out',
-      }),
-    ),
+    ...SPAN,
   };
 }
 
