@@ -1,15 +1,16 @@
 /**
  * Whose key is it? Those of KILN_API_KEYS are known from the start; those that Kiln made are read from Redis again when
- * the last look is two seconds old, so a key that was revoked is refused within five, at every API.
+ * the last look is two seconds old, so a key that was revoked is refused within five, at every API. One that is not
+ * known is looked for at once, but not by every guess anew.
  */
 import { timingSafeEqual } from 'node:crypto';
 import { apiKeyId, digestOfKey } from '../../src/api-key.ts';
 import { DEFAULT_TENANT } from '../../src/domain/job.ts';
 import type { ApiKeyRecord, ApiKeyRecords } from '../../src/queue/api-keys.ts';
 
-const FRESH_MS = 2_000;
-/** A look older than this proves nothing: without Redis there is no way to know that a key still stands. */
-const STALE_MS = 5_000;
+/** How old a look may be: when Redis answers, and when it does not. Beyond that nobody knows whether a key stands. */
+const FOR_THE_KNOWN = { freshMs: 2_000, staleMs: 5_000 };
+const FOR_STRANGERS = { freshMs: 100, staleMs: 100 };
 
 /** Who calls. */
 export interface Caller {
@@ -50,7 +51,8 @@ export class KnownKeys {
     if (place >= 0) return { key: `configured-${place + 1}`, tenant: DEFAULT_TENANT };
     const id = apiKeyId(key);
     if (id === undefined) return undefined;
-    const look = await this.#newest();
+    let look = await this.#newest(FOR_THE_KNOWN);
+    if (!look.records.has(id)) look = await this.#newest(FOR_STRANGERS);
     const record = look.records.get(id);
     // Compared even when there is no such key, so that the time does not tell which ids there are.
     const isRight = timingSafeEqual(Buffer.from(record?.sha256 ?? '0'.repeat(64), 'hex'), digest);
@@ -58,16 +60,16 @@ export class KnownKeys {
     return { key: id, tenant: record.tenant };
   }
 
-  async #newest(): Promise<Look> {
+  async #newest({ freshMs, staleMs }: typeof FOR_STRANGERS): Promise<Look> {
     const look = this.#look;
-    if (look !== undefined && this.#parts.now() - look.at < FRESH_MS) return look;
+    if (look !== undefined && this.#parts.now() - look.at < freshMs) return look;
     this.#looking ??= this.#read().finally(() => {
       this.#looking = undefined;
     });
     try {
       return await this.#looking;
     } catch (error) {
-      if (look !== undefined && this.#parts.now() - look.at < STALE_MS) return look;
+      if (look !== undefined && this.#parts.now() - look.at < staleMs) return look;
       throw error;
     }
   }

@@ -1,11 +1,19 @@
 /** The CLI's way to a farm: the public HTTP API, its answers checked against the same shapes that the API sends. */
 import { type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
-import type { CreateJob } from '../contract/create-job.ts';
 import { JobList, JobView } from '../contract/job.ts';
 import { Problem } from '../contract/problem.ts';
+import { Upload } from '../contract/upload.ts';
+import { WorkerList, type Worker } from '../contract/worker.ts';
 
 const REQUEST_LIMIT_MS = 30_000;
+
+interface ApiRequest {
+  readonly method?: string;
+  readonly body?: string | Uint8Array<ArrayBuffer>;
+  /** Of the body. */
+  readonly type?: string;
+}
 
 export class KilnClient {
   readonly #url: string;
@@ -17,14 +25,39 @@ export class KilnClient {
     this.#headers = apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` };
   }
 
-  submit(job: CreateJob): Promise<JobView> {
-    return this.#ask(JobView, '/v1/jobs', { method: 'POST', body: JSON.stringify(job) });
+  /** @param job a CreateJob; the API says what is wrong with it */
+  submit(job: object): Promise<JobView> {
+    return this.#ask(JobView, '/v1/jobs', {
+      method: 'POST',
+      body: JSON.stringify(job),
+      type: 'application/json',
+    });
   }
 
-  /** The newest jobs first, `limit` at most. */
-  async jobs(limit: number): Promise<JobView[]> {
-    const { jobs } = await this.#ask(JobList, `/v1/jobs?limit=${limit}`);
+  /** The newest jobs first, `limit` at most, of one state if it is named. */
+  async jobs(limit: number, state?: string): Promise<JobView[]> {
+    const query = new URLSearchParams({ limit: String(limit), ...(state === undefined ? {} : { state }) });
+    const { jobs } = await this.#ask(JobList, `/v1/jobs?${query.toString()}`);
     return jobs;
+  }
+
+  job(id: string): Promise<JobView> {
+    return this.#ask(JobView, `/v1/jobs/${encodeURIComponent(id)}`);
+  }
+
+  cancel(id: string): Promise<JobView> {
+    return this.#ask(JobView, `/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+  }
+
+  async workers(): Promise<Worker[]> {
+    const { workers } = await this.#ask(WorkerList, '/v1/workers');
+    return workers;
+  }
+
+  /** Sends an image ahead of the job that uses it. */
+  upload(image: Uint8Array<ArrayBuffer>): Promise<Upload> {
+    const type = 'application/octet-stream';
+    return this.#ask(Upload, '/v1/uploads', { method: 'POST', body: image, type });
   }
 
   /** The bytes of an image; its link needs no key. */
@@ -37,12 +70,11 @@ export class KilnClient {
   async #ask<Shape extends TSchema>(
     shape: Shape,
     path: string,
-    request: { method?: string; body?: string } = {},
+    { type, ...request }: ApiRequest = {},
   ): Promise<Static<Shape>> {
     const response = await fetch(`${this.#url}${path}`, {
       ...request,
-      headers:
-        request.body === undefined ? this.#headers : { ...this.#headers, 'content-type': 'application/json' },
+      headers: type === undefined ? this.#headers : { ...this.#headers, 'content-type': type },
       signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
     });
     if (!response.ok) throw await this.#failure(response);

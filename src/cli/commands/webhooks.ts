@@ -1,10 +1,7 @@
 import { Command } from 'commander';
 import { loadConfig } from '../../config.ts';
-import { createLogger } from '../../log.ts';
-import { connectApi, disconnect } from '../../queue/connection.ts';
-import { Keys } from '../../queue/keys.ts';
 import { WebhookSecrets } from '../../queue/webhook-secrets.ts';
-import { ownRedisUrl } from '../farm/redis-server.ts';
+import { withFarmRedis } from '../farm/farm-redis.ts';
 
 export function webhooksCommand(): Command {
   const webhooks = new Command('webhooks').description('what receivers of webhooks need');
@@ -32,17 +29,6 @@ async function secretsInUse(what: 'read' | 'rotate'): Promise<readonly string[]>
       'the secrets are in KILN_WEBHOOK_SECRETS: put a new one before the others, and take the old one out a day later',
     );
   }
-  const isGiven = (process.env['REDIS_URL'] ?? '') !== '';
-  const own = isGiven ? undefined : await ownRedisUrl(config.dataDir);
-  const redis = connectApi({ redisUrl: own ?? config.redisUrl }, createLogger('kiln', 'silent'));
-  try {
-    await new Promise((resolve, reject) => redis.once('ready', resolve).once('error', reject));
-    return await new WebhookSecrets(redis, new Keys(config.prefix))[what]();
-  } catch (error) {
-    throw new Error('the Redis of the farm does not answer; is the farm running, and REDIS_URL set?', {
-      cause: error,
-    });
-  } finally {
-    disconnect(redis);
-  }
+  const secrets = await withFarmRedis((redis, keys) => new WebhookSecrets(redis, keys)[what]());
+  return secrets;
 }
