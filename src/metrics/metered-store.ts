@@ -29,10 +29,14 @@ export function meteredStore<Store extends ObjectStore>(store: Store, registry: 
         // On the target itself: private fields know no proxy.
         const outcome: unknown = Reflect.apply(member, target, args);
         if (!(outcome instanceof Promise)) return outcome;
-        outcome.then(stop, () => {
-          stop();
-          errors.inc({ operation });
-        });
+        outcome.then(
+          // Not `stop` itself: it would take what was listed for labels.
+          () => stop(),
+          () => {
+            stop();
+            errors.inc({ operation });
+          },
+        );
         return outcome;
       };
     },
