@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config.ts';
 import { architecturesBench } from './architectures/architectures.ts';
 import { batchingBench } from './batching/batching.ts';
+import { bulkBench } from './bulk/bulk.ts';
 import { farmBench } from './farm.ts';
 import { intakeBench } from './intake/intake.ts';
 import { latencyBench } from './latency.ts';
@@ -21,6 +22,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<BenchResult>> = new Map([
   ['batching', () => batchingBench(config)],
   ['latency', latencyBench],
   ['intake', intakeBench],
+  ['bulk', bulkBench],
   ['architectures', () => architecturesBench(config)],
   ['swap', () => swapBench(config)],
   ['text-cache', () => textCacheBench(config)],

@@ -11,6 +11,7 @@ const UNITS = [
   'GFLOP/s',
   'images/s',
   'requests/s',
+  'rows/s',
   'samples',
 ] as const;
 

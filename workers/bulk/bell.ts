@@ -12,16 +12,14 @@ export class Bell {
   async wait(ms: number, signal: AbortSignal): Promise<void> {
     if (!this.#isRung && !signal.aborted) {
       await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, ms);
         const end = (): void => {
           clearTimeout(timer);
+          signal.removeEventListener('abort', end);
           resolve();
         };
-        signal.addEventListener('abort', end, { once: true });
-        this.#wake = () => {
-          signal.removeEventListener('abort', end);
-          end();
-        };
+        const timer = setTimeout(end, ms);
+        signal.addEventListener('abort', end);
+        this.#wake = end;
       });
     }
     this.#wake = undefined;
