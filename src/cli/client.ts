@@ -72,13 +72,22 @@ export class KilnClient {
     path: string,
     { type, ...request }: ApiRequest = {},
   ): Promise<Static<Shape>> {
-    const response = await fetch(`${this.#url}${path}`, {
+    const response = await this.#fetch(path, {
       ...request,
       headers: type === undefined ? this.#headers : { ...this.#headers, 'content-type': type },
       signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
     });
     if (!response.ok) throw await this.#failure(response);
     return Value.Parse(shape, await response.json());
+  }
+
+  async #fetch(path: string, init: RequestInit): Promise<Response> {
+    try {
+      return await fetch(`${this.#url}${path}`, init);
+    } catch (error) {
+      const why = error instanceof Error && error.cause instanceof Error ? ` (${error.cause.message})` : '';
+      throw new Error(`no farm answers at ${this.#url}${why}; set KILN_URL to where it is`, { cause: error });
+    }
   }
 
   async #failure(response: Response): Promise<Error> {
