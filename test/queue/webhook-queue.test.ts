@@ -3,8 +3,9 @@ import { ENDPOINT_WIDTH } from '../../src/domain/webhook-breaker.ts';
 import { MAX_WEBHOOK_ATTEMPTS } from '../../src/domain/webhook-retry.ts';
 import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
 import { WebhookQueue, type ClaimedDelivery } from '../../src/queue/webhook-queue.ts';
+import { endpointOf } from '../../src/queue/webhook-record.ts';
 import { queueFixture } from './fixture.ts';
-import { aMessage, answered, ended, letTimePass } from './webhook-fixture.ts';
+import { aMessage, answered, ended, letTimePass, URL_A } from './webhook-fixture.ts';
 
 const q = queueFixture();
 const IDLE: ReadonlyMap<string, number> = new Map();
@@ -235,4 +236,29 @@ describe('the log', () => {
     expect(left.map(({ id }) => id)).toContain(waiting);
     expect(await q().redis.zrange(q().keys.deliveries('default'), '0', '-1')).not.toContain(old);
   });
+
+  it('holds a bounded number of what has ended, and an endpoint of what waits', async () => {
+    const [first = '', second = ''] = await enqueued(2);
+    for (const held of await claimed()) await settled(held, 200);
+    const base = `${q().keys.prefix}:t:default:webhook:`;
+    await fill(`${base}settled`, 10_000);
+    await fill(`${base}queue:${endpointOf(URL_A)}`, 100_000);
+    const more = aMessage();
+    expect(await deliveries.enqueue(more)).toBe('dropped');
+    const reason = 'already 100000 messages wait for this endpoint';
+    expect(await read(more.id)).toMatchObject({ state: 'dropped', reason });
+    // The oldest ends went for the newest.
+    expect(await deliveries.read('default', first)).toBeUndefined();
+    expect(await deliveries.read('default', second)).toBeUndefined();
+    expect(await q().redis.zcard(`${base}settled`)).toBeLessThanOrEqual(10_000);
+  });
 });
+
+/** Members whose time is soon. */
+async function fill(key: string, count: number): Promise<void> {
+  const script = `
+    local time = redis.call('TIME')
+    local now = time[1] * 1000 + math.floor(time[2] / 1000)
+    for n = 1, ARGV[1] do redis.call('ZADD', KEYS[1], now + 1000, 'msg_' .. n) end`;
+  await q().redis.eval(script, 1, key, count);
+}
