@@ -14,6 +14,7 @@ import { BulkReader } from './bulk-reader.ts';
 import { JobReader } from './job-reader.ts';
 import { OfferCache } from './offer-cache.ts';
 import type { ApiParts, App } from './parts.ts';
+import { boundArrival, LONGEST_ARRIVAL_MS } from './plugins/bound-arrival.ts';
 import { closeGracefully } from './plugins/graceful-close.ts';
 import { measureRequests } from './plugins/http-metrics.ts';
 import { readJsonBodies } from './plugins/json-body.ts';
@@ -25,6 +26,7 @@ import { describeApi } from './plugins/open-api.ts';
 import { answerProblems, refuseUnrouted } from './plugins/problems.ts';
 import { RequestLog } from './plugins/request-log.ts';
 import { sendSecurityHeaders } from './plugins/security-headers.ts';
+import { bulkUploadRoute } from './routes/bulk-upload.ts';
 import { bulkRoutes } from './routes/bulks.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
@@ -58,6 +60,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
   sendSecurityHeaders(app);
   measureRequests(app, parts.metrics.registry);
   if (!needsKey) refuseForeignHosts(app, config.publicUrl);
+  boundArrival(app);
   readJsonBodies(app);
   answerProblems(app);
   const limit = await limitRates(app, { ...parts, perMinute: config.rateLimit });
@@ -91,6 +94,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       boundLargeBodies(v1);
       submitRoute(v1, shared);
       jobRoutes(v1, shared);
+      v1.register((bulks) => bulkUploadRoute(bulks, shared));
       bulkRoutes(v1, shared);
       modelRoutes(v1, shared);
       samplerRoutes(v1);
@@ -118,8 +122,8 @@ function createServer({ log }: ApiParts): App {
     // Node looks for slow senders only every 30 s unless told; these bound how long a request may take to arrive.
     // None bounds the answer, so that `Prefer: wait` can take its time.
     http: { connectionsCheckingInterval: 500, headersTimeout: 5_000, maxHeaderSize: 16_384 },
-    // The largest image takes two minutes at 2 Mbit/s.
-    requestTimeout: 120_000,
+    // Routes have bounds of their own, most of them far closer.
+    requestTimeout: LONGEST_ARRIVAL_MS,
     // Longer than the longest wait and than the keep-alive of common proxies.
     connectionTimeout: (LIMITS.waitSecondsMax + 30) * 1_000,
     // A request that got through before the close is served: all it needs is still there.

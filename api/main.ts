@@ -9,12 +9,13 @@ import { meteredStore } from '../src/metrics/metered-store.ts';
 import { processRegistry, serveMetrics } from '../src/metrics/process-metrics.ts';
 import { ApiKeyRecords } from '../src/queue/api-keys.ts';
 import { checkRedis, connectApi, disconnect, isRedisUnavailable } from '../src/queue/connection.ts';
-import { readFarmFigures } from '../src/queue/farm-figures.ts';
+import { readFarmFigures, type FarmFigures } from '../src/queue/farm-figures.ts';
 import { BulkFeed } from '../src/queue/bulk-feed.ts';
 import { BulkRecords } from '../src/queue/bulk-records.ts';
 import { FarmRegistry } from '../src/queue/farm-registry.ts';
 import { JobRecords } from '../src/queue/job-records.ts';
 import { Keys } from '../src/queue/keys.ts';
+import { LaneSpeeds } from '../src/queue/lane-speeds.ts';
 import { Lanes } from '../src/queue/lanes.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
@@ -39,9 +40,10 @@ const lanes = new Lanes(redis, keys);
 const tail = new OutboxTail(redis, keys, log);
 const decoder = new ImageDecoder();
 const registry = processRegistry();
+const figures = (): Promise<FarmFigures> => readFarmFigures({ redis, keys, lanes });
 const metrics = new FarmMetrics({
   registry,
-  read: () => readFarmFigures({ redis, keys, lanes }),
+  read: figures,
   now: () => performance.now(),
 });
 
@@ -59,6 +61,8 @@ const app = await buildApp({
   apiKeys: new ApiKeyRecords(redis, keys),
   rates: new RateCounter(redis, keys),
   metrics,
+  figures,
+  speeds: new LaneSpeeds(redis, keys),
   webhooks: new WebhookDeliveries(redis, keys, config.webhooks),
 });
 

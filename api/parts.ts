@@ -8,8 +8,10 @@ import type { FarmMetrics } from '../src/metrics/farm-metrics.ts';
 import type { ApiKeyRecords } from '../src/queue/api-keys.ts';
 import type { BulkFeed } from '../src/queue/bulk-feed.ts';
 import type { BulkRecords } from '../src/queue/bulk-records.ts';
+import type { FarmFigures } from '../src/queue/farm-figures.ts';
 import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
+import type { LaneSpeeds } from '../src/queue/lane-speeds.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
 import type { OutboxTail } from '../src/queue/outbox.ts';
 import type { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
@@ -31,6 +33,9 @@ export interface ApiParts {
   readonly apiKeys: ApiKeyRecords;
   readonly rates: RateCounter;
   readonly metrics: FarmMetrics;
+  /** What the farm is up to, and how fast its devices are. */
+  readonly figures: () => Promise<FarmFigures>;
+  readonly speeds: Pick<LaneSpeeds, 'read'>;
   readonly webhooks: WebhookDeliveries;
 }
 

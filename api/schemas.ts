@@ -6,6 +6,7 @@ import { JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
 import { SamplerList } from '../src/contract/samplers.ts';
+import { BulkUpload } from '../src/contract/bulk-upload.ts';
 import { Upload } from '../src/contract/upload.ts';
 import {
   DeliveryList,
@@ -24,6 +25,7 @@ export const NAMED_SHAPES = [
   JobList,
   BulkView,
   BulkList,
+  BulkUpload,
   ModelList,
   SamplerList,
   WorkerList,

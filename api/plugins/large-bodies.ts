@@ -12,14 +12,14 @@ const LARGE_BYTES = MiB;
 export function boundLargeBodies(app: App): void {
   const budget = new ByteBudget(BUDGET_BYTES);
   app.addHook('onRequest', (request, reply, done) => {
-    const { bodyLimit } = request.routeOptions;
+    const { bodyLimit, config } = request.routeOptions;
     // One without a length, sent in chunks, may become as long as its route lets it.
     const isChunked = request.headers['transfer-encoding'] !== undefined;
     const bytes = isChunked ? bodyLimit : Number(request.headers['content-length'] ?? 0);
     try {
       // Before a byte of it is read, also by parsers that stream.
       if (bytes > bodyLimit) throw tooLarge(bodyLimit);
-      if (bytes > LARGE_BYTES) reply.raw.once('close', budget.take(bytes));
+      if (bytes > LARGE_BYTES && config.streamsBody !== true) reply.raw.once('close', budget.take(bytes));
       done();
     } catch (error) {
       done(error instanceof Error ? error : new Error(String(error)));

@@ -6,7 +6,7 @@ import { KilnError } from '../../src/domain/errors.ts';
 import { PROBLEM_TYPE, problemOf } from '../problem.ts';
 import { SECURITY_HEADERS } from './security-headers.ts';
 
-export function answerMalformedHttp(error: ConnectionError, socket: Socket): void {
+export function answerMalformedHttp(error: Pick<ConnectionError, 'code'>, socket: Socket): void {
   if (error.code === 'ECONNRESET' || socket.destroyed || !socket.writable) {
     socket.destroy();
     return;
@@ -25,7 +25,7 @@ export function answerMalformedHttp(error: ConnectionError, socket: Socket): voi
   socket.end(`HTTP/1.1 ${problem.status} \r\n${lines.join('')}\r\n${body}`);
 }
 
-function refusalOf({ code }: ConnectionError): KilnError {
+function refusalOf({ code }: Pick<ConnectionError, 'code'>): KilnError {
   if (code === 'HPE_HEADER_OVERFLOW') {
     return new KilnError('headers_too_large', 'The headers are larger than this server reads');
   }

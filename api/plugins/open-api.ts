@@ -35,6 +35,7 @@ export async function describeApi(app: App, options: { needsKey: boolean }): Pro
       },
       tags: [
         { name: 'jobs', description: 'Make, follow, cancel' },
+        { name: 'bulks', description: 'Files whose rows are jobs' },
         { name: 'uploads', description: 'Send images for jobs to use' },
         { name: 'webhooks', description: 'What was told to whom' },
         { name: 'farm', description: 'What renders' },

@@ -8,6 +8,7 @@ import { KilnError } from '../../src/domain/errors.ts';
 import { INPUT_LIMITS } from '../../src/domain/input-limits.ts';
 import { INPUT_TYPE, type ImageIntake, type StoredInput } from '../../src/inputs/image-intake.ts';
 import { isUploadId } from '../../src/inputs/input-value.ts';
+import { formFault } from '../form-fault.ts';
 import { originOf } from '../origin.ts';
 import type { App } from '../parts.ts';
 import { PROBLEMS, answer } from '../schemas.ts';
@@ -123,20 +124,9 @@ async function fileOfForm(request: FastifyRequest): Promise<Uint8Array | undefin
       if (part.type === 'file') file = await part.toBuffer();
     }
   } catch (error) {
-    throw formFault(error);
+    throw formFault(error, 'One file is taken at a time', tooLarge);
   }
   return file;
-}
-
-/** The parser tells some faults of the sender as faults of the server. */
-function formFault(error: unknown): KilnError {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  if (code === 'FST_REQ_FILE_TOO_LARGE') {
-    return tooLarge(error);
-  }
-  const isSeveral = code === 'FST_FILES_LIMIT' || code === 'FST_PARTS_LIMIT' || code === 'FST_FIELDS_LIMIT';
-  const message = isSeveral ? 'One file is taken at a time' : 'The multipart body is broken or not complete';
-  return new KilnError('invalid_request', message, { cause: error });
 }
 
 function tooLarge(cause?: unknown): KilnError {

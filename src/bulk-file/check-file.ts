@@ -67,6 +67,7 @@ function settled(checked: (CheckedRow | Promise<CheckedRow>)[]): CheckedRow[] | 
 }
 
 class CheckResults {
+  readonly #format: TableFormat;
   readonly #host: CheckHost;
   readonly #writer: RowWriter;
   readonly #costs = new LaneCosts();
@@ -74,6 +75,7 @@ class CheckResults {
   #counts = { rows: 0, accepted: 0, reused: 0, images: 0 };
 
   constructor(order: CheckOrder, host: CheckHost, previous: PreviousRows | undefined) {
+    this.#format = order.format;
     this.#host = host;
     this.#writer = new RowWriter(host, { isDry: order.isDry, previous });
   }
@@ -104,7 +106,13 @@ class CheckResults {
   async end(columns: () => readonly string[]): Promise<CheckReport> {
     if (this.#counts.rows === 0) throw fileFault('has no rows');
     await this.#writer.end();
-    return { ...this.#counts, faults: this.#first, costs: this.#costs.list, columns: columns() };
+    return {
+      format: this.#format,
+      ...this.#counts,
+      faults: this.#first,
+      costs: this.#costs.list,
+      columns: columns(),
+    };
   }
 
   async #tell(faults: readonly RowFault[]): Promise<void> {

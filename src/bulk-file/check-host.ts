@@ -4,6 +4,7 @@
  */
 import type { FieldFault } from '../domain/errors.ts';
 import type { InputImage } from '../domain/job-params.ts';
+import type { TableFormat } from './archive.ts';
 
 /** An image that can be used, or why it cannot: the message goes on after the name of the field. */
 export type FoundImage = InputImage | { readonly message: string; readonly limit?: unknown };
@@ -49,6 +50,7 @@ export interface LaneCost {
 }
 
 export interface CheckReport {
+  readonly format: TableFormat;
   /** Of the file, bad ones included. */
   readonly rows: number;
   readonly accepted: number;

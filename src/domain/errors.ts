@@ -10,6 +10,7 @@ export const ERRORS = {
   state_conflict: { status: 409, title: 'The state it is in does not allow it' },
   payload_too_large: { status: 413, title: 'The body is too large' },
   unsupported_media_type: { status: 415, title: 'The body has a type that is not taken here' },
+  rows_refused: { status: 422, title: 'The file has rows that cannot be taken' },
   unknown_model: { status: 422, title: 'No worker offers this model' },
   model_unusable: { status: 422, title: 'No worker can run this model' },
   rate_limited: { status: 429, title: 'Too many requests' },

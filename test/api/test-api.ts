@@ -24,6 +24,7 @@ import { BulkRecords } from '../../src/queue/bulk-records.ts';
 import { FarmRegistry, type OfferedModel } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
+import { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
@@ -90,6 +91,8 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
       read: () => readFarmFigures({ redis: client, keys, lanes: parts.lanes }),
       now: () => performance.now(),
     }),
+    figures: () => readFarmFigures({ redis: client, keys, lanes: parts.lanes }),
+    speeds: new LaneSpeeds(client, keys),
     webhooks: new WebhookDeliveries(client, keys, config.webhooks),
   };
   parts.tail.start();
