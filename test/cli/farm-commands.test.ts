@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { packageRoot } from '../../src/paths.ts';
-import { PlayedWorker, startApi, type TestApi } from '../api/test-api.ts';
+import { jobOf, PlayedWorker, REQUEST, startApi, type TestApi } from '../api/test-api.ts';
 
 const KEY = 'a-key-of-twenty-four-chars';
 
@@ -94,45 +94,38 @@ describe('kiln submit', () => {
     expect(await readFile(join(folder, 'out', `${event}-0.png`), 'utf8')).toBe('the image');
   });
 
-  test.each([
-    { args: ['--steps', '0'], told: 'steps' },
-    { args: ['--steps', 'many'], told: 'must be a number' },
-    { args: ['--image', 'missing.png'], told: 'missing.png' },
-    { args: ['--model', 'nobody-has-it'], told: 'nobody-has-it' },
-  ])('says what is wrong with $args', async ({ args, told }) => {
-    const { code, stderr } = await kiln(['submit', 'a red cube', ...args]);
-    expect(code).toBe(1);
-    expect(stderr).toContain(told);
-  });
-
-  test('says so when there is no farm, and when the key is wrong', async () => {
-    const wrong = await kiln(['submit', 'x'], { KILN_API_KEY: 'wrong' });
-    expect(wrong.stderr).toContain('This API key is not known here (unauthorized)');
-    const nobody = await kiln(['submit', 'x'], { KILN_URL: 'http://127.0.0.1:1' });
-    expect(nobody.stderr).toContain('no farm answers at http://127.0.0.1:1');
-  });
+  test('says what is wrong: with the job, with a file, with the key, with the farm', async () => {
+    const told = await Promise.all([
+      kiln(['submit', 'x', '--steps', '0']),
+      kiln(['submit', 'x', '--image', 'missing.png']),
+      kiln(['submit', 'x'], { KILN_API_KEY: 'wrong' }),
+      kiln(['submit', 'x'], { KILN_URL: 'http://127.0.0.1:1' }),
+    ]);
+    expect(told.map(({ code }) => code)).toEqual([1, 1, 1, 1]);
+    expect(told.map(({ stderr }) => stderr)).toEqual([
+      expect.stringContaining('steps'),
+      expect.stringContaining('missing.png'),
+      expect.stringContaining('This API key is not known here (unauthorized)'),
+      expect.stringContaining('no farm answers at http://127.0.0.1:1'),
+    ]);
+  }, 30_000);
 });
 
 test('kiln jobs lists the newest, kiln cancel ends one', async () => {
-  const id = await submitted();
+  const { id } = jobOf(await api.post('/v1/jobs', REQUEST, { authorization: `Bearer ${KEY}` }));
   expect((await kiln(['cancel', id])).stdout).toBe(`${id} cancelled\n`);
   const { stdout } = await kiln(['jobs', '--state', 'cancelled', '--limit', '1']);
   expect(stdout.split('\n')[1]).toMatch(new RegExp(`^${id}  cancelled  txt2img`));
-});
-
-test('kiln workers lists those that are alive', async () => {
-  expect((await kiln(['workers'])).stdout).toBe('There are no workers\n');
 });
 
 test('kiln keys makes a key that works, lists it without its secret, and takes it back', async () => {
   const env = { REDIS_URL: api.redis.url };
   const made = await kiln(['keys', 'create', 'the night shift', '--days', '30'], env);
   const key = made.stdout.trim();
-  expect((await kiln(['workers'], { KILN_API_KEY: key })).code).toBe(0);
+  expect((await kiln(['workers'], { KILN_API_KEY: key })).stdout).toBe('There are no workers\n');
   const listed = (await kiln(['keys', 'list'], env)).stdout;
   expect(listed).toContain('the night shift');
   expect(listed).not.toContain(key.slice(20, 60));
   const [, id = ''] = key.split('_');
   expect((await kiln(['keys', 'revoke', id], env)).stdout).toBe(`Key ${id} is revoked\n`);
-  expect((await kiln(['keys', 'revoke', id], env)).stderr).toContain(`there is no key ${id}`);
 }, 30_000);
