@@ -21,7 +21,7 @@ function uploadOf(answer: Answer): Static<typeof BulkUpload> {
   return body;
 }
 
-async function send(table: string | Uint8Array, query = '', type = 'text/csv'): Promise<Answer> {
+function send(table: string | Uint8Array, query = '', type = 'text/csv'): Promise<Answer> {
   return api.send(`/v1/bulks?${query}`, { method: 'POST', headers: { 'content-type': type }, body: table });
 }
 
