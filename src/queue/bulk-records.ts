@@ -10,6 +10,7 @@ import type { JobRef } from '../domain/job.ts';
 import type { JobState } from '../domain/job-state.ts';
 import { redisTime } from './connection.ts';
 import { factFields, toBulk } from './bulk-hash.ts';
+import { readBulkStory, type BulkStory } from './bulk-story.ts';
 import { toState } from './job-hash.ts';
 import { afterCursor, toEntries } from './job-list.ts';
 import type { Keys } from './keys.ts';
@@ -65,6 +66,11 @@ export class BulkRecords {
   async read(ref: BulkRef): Promise<Bulk | undefined> {
     const fields = new Map(Object.entries(await this.#redis.hgetall(this.#keys.bulk(ref))));
     return fields.size === 0 ? undefined : toBulk(ref, fields);
+  }
+
+  /** Record and history as of one moment; undefined when there is no record. */
+  story(ref: BulkRef): Promise<BulkStory | undefined> {
+    return readBulkStory(this.#redis, this.#keys, ref);
   }
 
   /** No more rows are fed, and no queued job starts; those that run end. The answer has the jobs to take out of their lanes. */

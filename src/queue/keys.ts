@@ -13,6 +13,7 @@
  *     <p>:t:<tenant>:bulks                zset    ids of bulks by creation
  *     <p>:t:<tenant>:bulk:<id>            hash    the bulk's record: the truth, its counters included
  *     <p>:t:<tenant>:bulk:<id>:<bits>     string  bitmaps by row: `fed`, `done`, `failed`
+ *     <p>:t:<tenant>:bulk:<id>:history    list    JSON, what became of the bulk as a whole; expires with the record
  *     <p>:t:<tenant>:bulk:<id>:live       set     its jobs that are queued or running
  *     <p>:t:<tenant>:bulk:<id>:ends:<n>   hash    outcomes by row, of a chunk that is not in the store yet
  *     <p>:t:<tenant>:bulk:<id>:begun      set     chunks that have such a hash
@@ -145,7 +146,7 @@ export class Keys {
   /** The record of a bulk, or what goes with it. The scripts of the bulks make the same names. */
   bulk(
     ref: BulkRef,
-    part?: 'fed' | 'done' | 'failed' | 'live' | 'begun' | 'full' | `ends:${number}`,
+    part?: 'history' | 'fed' | 'done' | 'failed' | 'live' | 'begun' | 'full' | `ends:${number}`,
   ): string {
     const record = `${this.#tenant(ref.tenant)}:bulk:${ref.id}`;
     return part === undefined ? record : `${record}:${part}`;

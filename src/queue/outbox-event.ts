@@ -12,6 +12,8 @@ const EVENT_STATES = {
   'job.failed': 'failed',
   'job.cancelled': 'cancelled',
   'bulk.accepted': null,
+  /** The first row has been fed. */
+  'bulk.started': null,
   'bulk.paused': null,
   'bulk.resumed': null,
   'bulk.cancelled': null,

@@ -239,7 +239,7 @@ describe('a paused bulk', () => {
     await bulks.resume(ref);
     expect(await window()).toBe('1');
     const types = (await q().outboxTypes()).filter((type) => type.startsWith('bulk.'));
-    expect(types.slice(-3)).toEqual(['bulk.accepted', 'bulk.paused', 'bulk.resumed']);
+    expect(types.slice(-3)).toEqual(['bulk.started', 'bulk.paused', 'bulk.resumed']);
   });
 });
 

@@ -11,12 +11,18 @@ import { PACE_SLOTS, PACE_SLOT_MS } from '../../domain/bulk-pace.ts';
 
 export const BULK_ROWS = `
 local CHUNK_ROWS, CHUNK_BYTES = ${CHUNK_ROWS}, ${CHUNK_ROWS / 8}
+local BULK_HISTORY_LENGTH = 256
 local windows = base .. ':windows'
 
 local function bulkKey(bulk) return base .. ':bulk:' .. bulk end
 
+-- The state is to be set before.
 local function tellOfBulk(bulk, event, run)
-  redis.call('XADD', outbox, '*', 'type', event, 'tenant', tenant, 'id', bulk, 'fence', run or 0, 'at', now)
+  local id = redis.call('XADD', outbox, '*', 'type', event, 'tenant', tenant, 'id', bulk, 'fence', run or 0, 'at', now)
+  local history = bulkKey(bulk) .. ':history'
+  redis.call('RPUSH', history, cjson.encode({
+    id = id, at = now, event = event, state = redis.call('HGET', bulkKey(bulk), 'state'), run = tonumber(run or 0) }))
+  redis.call('LTRIM', history, -BULK_HISTORY_LENGTH, -1)
 end
 
 -- The lane's share of bulk rows; a field of 0 is dropped, because lanes come and go.

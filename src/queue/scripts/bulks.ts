@@ -125,6 +125,7 @@ end
 redis.call('DEL', key .. ':failed')
 redis.call('HSET', key, 'failed', 0)
 redis.call('PERSIST', key)
+redis.call('PERSIST', key .. ':history')
 redis.call('HDEL', key, 'finishedAt')
 if state == 'completed' then redis.call('HSET', key, 'state', 'running') end
 redis.call('SADD', KEYS[3], ARGV[3])
@@ -157,6 +158,6 @@ export const CLOSE_BULK = `
 if redis.call('HEXISTS', key, 'finishedAt') == 0 and redis.call('EXISTS', key) == 1 then return 0 end
 if redis.call('EXISTS', key .. ':begun', key .. ':live') > 0 then return 0 end
 redis.call('SREM', KEYS[3], ARGV[3])
-for _, part in ipairs({ '', ':fed', ':done', ':failed' }) do redis.call('PEXPIRE', key .. part, ARGV[4]) end
+for _, part in ipairs({ '', ':fed', ':done', ':failed', ':history' }) do redis.call('PEXPIRE', key .. part, ARGV[4]) end
 return 1
 `;

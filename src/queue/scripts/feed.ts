@@ -9,7 +9,9 @@ const OPEN_ONLY = `
 local state = redis.call('HGET', key, 'state')
 if state ~= 'accepted' and state ~= 'running' then return { 'closed' } end
 local function begin()
-  if redis.call('HSETNX', key, 'startedAt', now) == 1 then redis.call('HSET', key, 'state', 'running') end
+  if redis.call('HSETNX', key, 'startedAt', now) == 0 then return end
+  redis.call('HSET', key, 'state', 'running')
+  tellOfBulk(bulk, 'bulk.started', redis.call('HGET', key, 'run'))
 end
 `;
 
