@@ -11,7 +11,6 @@ import type { JobWebhookEvent } from '../../src/domain/webhook.ts';
 import { WebhookDeliveries, type LoggedDelivery } from '../../src/queue/webhook-deliveries.ts';
 import { LocalStore } from '../../src/storage/local-store.ts';
 import { WebhookCourier } from '../../workers/courier/webhooks/webhook-courier.ts';
-import { WebhookMetrics } from '../../workers/courier/webhooks/webhook-metrics.ts';
 import { LANE, queueFixture, type QueueFixture } from '../queue/fixture.ts';
 import { letTimePass } from '../queue/webhook-fixture.ts';
 import { newRef, someParams, someResult } from '../support/jobs.ts';
@@ -45,8 +44,8 @@ export class CourierFixture {
     const stopping = new AbortController();
     const { redis, keys, records } = this.q;
     const store = new LocalStore(this.#folder);
-    const metrics = new WebhookMetrics(new Registry());
-    const rest = { config, consumer: 'c', metrics, signal: stopping.signal, log: pino({ level: 'silent' }) };
+    const registry = new Registry();
+    const rest = { config, consumer: 'c', registry, signal: stopping.signal, log: pino({ level: 'silent' }) };
     const courier = new WebhookCourier({ redis, keys, records, store, ...rest });
     await courier.create();
     const running = courier.run();

@@ -19,7 +19,6 @@ import { archiveNext } from './archiver.ts';
 import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
 import { tidyUp } from './janitor.ts';
 import { WebhookCourier } from './webhooks/webhook-courier.ts';
-import { WebhookMetrics } from './webhooks/webhook-metrics.ts';
 
 const SECOND = 1_000;
 /** For what is under way, then for the goodbye to a Redis that may be away. */
@@ -53,7 +52,7 @@ const group = new OutboxGroup(redis, keys, {
 const stopping = new AbortController();
 const { signal } = stopping;
 const books = { redis, keys, records, store, signal, log };
-const webhooks = new WebhookCourier({ ...books, config, consumer, metrics: new WebhookMetrics(registry) });
+const webhooks = new WebhookCourier({ ...books, config, consumer, registry });
 let loops: Promise<unknown> = Promise.resolve();
 
 stopOnSignal({

@@ -1,5 +1,6 @@
 /** The part of the courier that tells receivers: events become deliveries, and what is due is sent. */
 import type { Logger } from 'pino';
+import type { Registry } from 'prom-client';
 import type { Config } from '../../../src/config.ts';
 import { farmOrigin } from '../../../src/farm-origin.ts';
 import { BulkRecords } from '../../../src/queue/bulk-records.ts';
@@ -20,7 +21,7 @@ import { takeEvents, type IntakeParts } from './intake.ts';
 import { tellProgress } from './progress.ts';
 import { Sender } from './sender.ts';
 import { readJob, type SubjectParts } from './subjects.ts';
-import type { WebhookMetrics } from './webhook-metrics.ts';
+import { WebhookMetrics } from './webhook-metrics.ts';
 
 const SECOND = 1_000;
 /** An event whose courier died before the deliveries were made comes again after this. */
@@ -39,7 +40,7 @@ export interface WebhookCourierParts {
   /** Names this process among the couriers. */
   readonly consumer: string;
   readonly signal: AbortSignal;
-  readonly metrics: WebhookMetrics;
+  readonly registry: Registry;
   readonly log: Logger;
 }
 
@@ -54,8 +55,8 @@ export class WebhookCourier {
     this.#parts = parts;
     const bulks = new BulkRecords(redis, keys);
     const readBulk: SubjectParts['readBulk'] = (ref) => bulks.read(ref);
-    const registry = new FarmRegistry(redis, keys);
-    const links = new ImageLinks(() => registry.linkSecret(), config.linkTtlMs);
+    const farm = new FarmRegistry(redis, keys);
+    const links = new ImageLinks(() => farm.linkSecret(), config.linkTtlMs);
     const subjects = { records, store, links, readBulk, origin: farmOrigin(config) };
     const attempting = attemptParts(parts, subjects);
     this.#sender = new Sender({
@@ -108,7 +109,7 @@ export class WebhookCourier {
 }
 
 function attemptParts(
-  { redis, keys, config, metrics, log }: WebhookCourierParts,
+  { redis, keys, config, registry, log }: WebhookCourierParts,
   subjects: SubjectParts,
 ): AttemptParts {
   const { secrets, outbound, timeoutMs, logTtlMs } = config.webhooks;
@@ -119,7 +120,7 @@ function attemptParts(
     secrets: () => (secrets.length > 0 ? Promise.resolve(secrets) : made.read()),
     policy: outbound,
     timeoutMs,
-    metrics,
+    metrics: new WebhookMetrics(registry),
     log,
   };
 }
