@@ -38,6 +38,8 @@ const budget = budgetBytes(config.memoryBudget, config.device, await totalMemory
 const catalog = new ModelCatalog(config.modelDirs, { refusalOf: (bytes) => refusalOf(bytes, budget), log });
 const served = new ServedModels(() => catalog.offers);
 const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
+const background = new Background(log);
+const stopping = new AbortController();
 const supervisor = new Supervisor({
   workerId,
   config,
@@ -45,6 +47,10 @@ const supervisor = new Supervisor({
   puller,
   store: await openStore(config.store, 'worker'),
   isServed: (model) => served.isServed(model, performance.now()),
+  onModelChange: () => {
+    // Once it has said goodbye, a worker stays silent.
+    if (!stopping.signal.aborted) background.run('Announcing a model', {}, () => presence.announce());
+  },
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,
 });
@@ -58,8 +64,6 @@ const presence = new Presence({
   status: () => supervisor.status,
   log,
 });
-const background = new Background(log);
-const stopping = new AbortController();
 
 stopOnSignal({
   log,

@@ -48,6 +48,8 @@ export interface SupervisorParts {
   readonly store: ObjectStore;
   /** Whether this worker takes jobs of a model; may change under way. */
   readonly isServed: (model: string) => boolean;
+  /** A model is being loaded, is ready, has failed or is gone. */
+  readonly onModelChange: () => void;
   readonly subscribeCancels: (handler: (ref: JobRef) => void) => Subscription;
   readonly log: Logger;
 }
@@ -182,6 +184,7 @@ export class Supervisor {
   #onEvent(event: EngineEvent): void {
     this.#view.onEvent(event, performance.now());
     this.#runs.onEvent(event);
+    if (event.kind === 'model') this.#parts.onModelChange();
     if (event.kind === 'ready' || event.kind === 'stepped') this.#jobs.touch();
   }
 
