@@ -241,12 +241,18 @@ describe('a server that does not recover', () => {
     expect((await failureOf(store.get('t/x'))).message).toMatch(/there was no end after 200 ms/);
   });
 
-  it('is named by the word of the network when nobody listens', async () => {
+  it('is named by the word of the network when nobody listens, and its address is for the log', async () => {
     const url = proxy.url;
     await proxy.stop();
     proxy = await startFaultProxy(s3.port);
     const store = new S3Store(s3.settings({ endpoint: url }), { patience: { ...PATIENT, attempts: 1 } });
-    expect((await failureOf(store.get('t/x'))).cause).toMatchObject({ code: 'ECONNREFUSED', status: null });
+    const failure = await failureOf(store.get('t/x'));
+    expect(failure.message).toBe('object t/x was not read: ECONNREFUSED: no answer came');
+    expect(failure.cause).toMatchObject({
+      code: 'ECONNREFUSED',
+      status: null,
+      cause: { message: `connect ECONNREFUSED ${new URL(url).host}` },
+    });
   });
 });
 

@@ -57,7 +57,10 @@ export async function startFaultProxy(targetPort: number): Promise<FaultProxy> {
 type PassFault = Exclude<ConnectionFault, { kind: 'answer' }>;
 
 function pass(client: Socket, target: Socket, fault: PassFault | undefined): void {
-  client.pipe(target);
+  client.once('data', (head: Buffer) => {
+    target.write(lastOnItsConnection(head));
+    client.pipe(target);
+  });
   client.on('close', () => target.destroy());
   if (fault === undefined) {
     target.pipe(client);
@@ -85,6 +88,12 @@ function pass(client: Socket, target: Socket, fault: PassFault | undefined): voi
   });
   // An answer that is shorter than the fault is deep is no test of it.
   target.on('end', () => left > 0 && client.destroy(new Error('the answer ended before its fault')));
+}
+
+/** Asks the server to end the connection with its answer: each request then comes on one of its own, and meets its fault. */
+function lastOnItsConnection(head: Buffer): Buffer {
+  const text = head.toString('latin1').replace(/^connection: keep-alive\r$/im, 'connection: close\r');
+  return Buffer.from(text, 'latin1');
 }
 
 /** A server that answers before it has read the request resets the connection, and that is another fault. */

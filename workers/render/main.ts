@@ -44,6 +44,8 @@ const budget = budgetBytes(config.memoryBudget, config.device, await totalMemory
 const catalog = new ModelCatalog(config.modelDirs, { refusalOf: (bytes) => refusalOf(bytes, budget), log });
 const served = new ServedModels(() => catalog.offers);
 const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
+const background = new Background(log);
+const stopping = new AbortController();
 const supervisor = new Supervisor({
   workerId,
   config,
@@ -53,6 +55,10 @@ const supervisor = new Supervisor({
   store: meteredStore(await openStore(config.store, 'worker'), metrics),
   metrics: new RenderMetrics(metrics, performance.now()),
   isServed: (model) => served.isServed(model, performance.now()),
+  onModelChange: () => {
+    // Once it has said goodbye, a worker stays silent.
+    if (!stopping.signal.aborted) background.run('Announcing a model', {}, () => presence.announce());
+  },
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,
 });
@@ -67,8 +73,6 @@ const presence = new Presence({
   status: () => supervisor.status,
   log,
 });
-const background = new Background(log);
-const stopping = new AbortController();
 
 stopOnSignal({
   log,

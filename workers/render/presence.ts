@@ -38,14 +38,14 @@ export class Presence {
   /** Offers the models on disk; from then on jobs for them are accepted. Names this worker from then on. */
   async begin(): Promise<void> {
     await this.#offer();
-    await this.#announce();
+    await this.announce();
   }
 
   /** Runs until the signal aborts. */
   async run(signal: AbortSignal): Promise<void> {
     const { log } = this.#parts;
     await Promise.all([
-      every(ANNOUNCE_EVERY_MS, () => this.#announce(), { title: 'Announcing the worker', signal, log }),
+      every(ANNOUNCE_EVERY_MS, () => this.announce(), { title: 'Announcing the worker', signal, log }),
       every(SCAN_EVERY_MS, () => this.#offer(), { title: 'Looking for models', signal, log }),
     ]);
   }
@@ -74,7 +74,8 @@ export class Presence {
     await registry.offerModels(catalog.offers);
   }
 
-  async #announce(): Promise<void> {
+  /** Also between its turns, when what the farm should know has changed. */
+  async announce(): Promise<void> {
     const { workerId, config, registry, speeds, served, status } = this.#parts;
     const { models, speeds: measured, ...rest } = status();
     const worker: WorkerStatus = {

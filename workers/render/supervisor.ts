@@ -53,6 +53,8 @@ export interface SupervisorParts {
   /** Whether this worker takes jobs of a model; may change under way. */
   readonly isServed: (model: string) => boolean;
   readonly metrics: RenderMetrics;
+  /** A model is being loaded, is ready, has failed or is gone. */
+  readonly onModelChange: () => void;
   readonly subscribeCancels: (handler: (ref: JobRef) => void) => Subscription;
   readonly log: Logger;
 }
@@ -197,6 +199,7 @@ export class Supervisor {
     this.#view.onEvent(event, now);
     this.#parts.metrics.onEvent(event, now);
     this.#runs.onEvent(event);
+    if (event.kind === 'model') this.#parts.onModelChange();
     if (event.kind === 'ready' || event.kind === 'stepped') this.#jobs.touch();
   }
 

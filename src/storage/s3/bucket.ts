@@ -26,7 +26,8 @@ interface ListPage {
   readonly next: string | undefined;
 }
 
-export class Bucket {
+/** In a class named Bucket, TypeScript 7.0.2 would rename the property `Bucket` of every command. */
+export class S3Bucket {
   readonly client: S3Client;
   readonly #settings: S3Settings;
   readonly #operationMs: number;

@@ -10,12 +10,17 @@ export class S3Fault extends Error {
   readonly status: number | null;
   readonly requestId: string | null;
 
-  constructor(code: string, message: string, answer: { status?: number; requestId?: string } = {}) {
-    super(message);
+  constructor(code: string, message: string, answer: Answer & { cause?: unknown } = {}) {
+    super(message, answer.cause === undefined ? {} : { cause: answer.cause });
     this.code = code;
     this.status = answer.status ?? null;
     this.requestId = answer.requestId ?? null;
   }
+}
+
+interface Answer {
+  readonly status?: number;
+  readonly requestId?: string;
 }
 
 const MAX_MESSAGE_CHARS = 300;
@@ -25,12 +30,19 @@ const ABSENT: ReadonlySet<string> = new Set(['NoSuchKey', 'NotFound']);
 /** `accessKeyId` is the key id of the settings, null when the SDK found its own. */
 export function toFault(error: unknown, accessKeyId: string | null): S3Fault {
   if (error instanceof S3Fault) return error;
-  const code = codeOf(error);
   const answer = answerOf(error);
   const said = error instanceof Error && error.message !== '' ? error.message : 'no answer came';
-  const clean = accessKeyId === null ? said : said.replaceAll(accessKeyId, '[access key]');
+  const clean = (accessKeyId === null ? said : said.replaceAll(accessKeyId, '[access key]')).slice(
+    0,
+    MAX_MESSAGE_CHARS,
+  );
+  const network = networkCodeOf(error);
+  if (answer.status === undefined && network !== undefined)
+    // A job's failure is shown to its caller, and where the server stands is only for the log.
+    return new S3Fault(network, `${network}: no answer came`, { cause: new Error(clean) });
+  const name = error instanceof Error ? error.name : 'Unknown';
   const status = answer.status === undefined ? '' : ` (HTTP ${answer.status})`;
-  return new S3Fault(code, `${code}${status}: ${clean.slice(0, MAX_MESSAGE_CHARS)}`, answer);
+  return new S3Fault(name, `${name}${status}: ${clean}`, answer);
 }
 
 /** There is no object under the key. A missing bucket is a fault, except to HEAD, whose answers have no body. */
@@ -48,19 +60,16 @@ export function isBehindEnd(error: unknown): boolean {
   return error instanceof Error && (error.name === 'InvalidRange' || statusOf(error) === 416);
 }
 
-function codeOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'Unknown';
-  // Names of the network are exact where those of its errors are only "Error" or "AggregateError".
-  const isNamed = error.name !== 'Error' && error.name !== 'AggregateError';
-  if (isNamed || !('code' in error) || typeof error.code !== 'string') return error.name;
-  return error.code;
+/** Such as ECONNREFUSED; the SDK keeps it, whatever name it gives the error. */
+function networkCodeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function statusOf(error: unknown): number | undefined {
   return answerOf(error).status;
 }
 
-function answerOf(error: unknown): { status?: number; requestId?: string } {
+function answerOf(error: unknown): Answer {
   if (!(error instanceof Error) || !('$metadata' in error)) return {};
   const { $metadata: metadata } = error;
   if (typeof metadata !== 'object' || metadata === null) return {};

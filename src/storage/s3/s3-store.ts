@@ -16,7 +16,7 @@ import { getSignedUrl } from '@aws-sdk/s3-request-presigner';
 import { inParallel } from '../in-parallel.ts';
 import type { LinkOptions, ObjectStart, ObjectStore } from '../object-store.ts';
 import type { S3Settings } from '../store-settings.ts';
-import { Bucket, unlessAbsent } from './bucket.ts';
+import { S3Bucket, unlessAbsent } from './bucket.ts';
 import { s3Client, type Patience } from './client.ts';
 import { readFirst, readWhole, sha256Of, SHA256 } from './read-body.ts';
 import { isAbsent, isBehindEnd, isReplaced, S3Fault } from './s3-fault.ts';
@@ -42,7 +42,7 @@ export interface S3StoreOptions {
 
 export class S3Store implements ObjectStore {
   readonly #settings: S3Settings;
-  readonly #bucket: Bucket;
+  readonly #bucket: S3Bucket;
   /** Signs links for the address that callers use. */
   readonly #signer: S3Client;
   readonly #patience: Patience;
@@ -57,7 +57,7 @@ export class S3Store implements ObjectStore {
     this.#now = options.now ?? Date.now;
     this.#pageSize = options.pageSize ?? 1_000;
     const client = s3Client(settings, options.patience);
-    this.#bucket = new Bucket(client, settings, options.patience.operationMs);
+    this.#bucket = new S3Bucket(client, settings, options.patience.operationMs);
     this.#signer =
       settings.publicEndpoint === null
         ? client
