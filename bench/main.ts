@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { loadConfig } from '../src/config.ts';
 import { architecturesBench } from './architectures/architectures.ts';
 import { batchingBench } from './batching/batching.ts';
+import { acceptanceBench } from './bulk/acceptance.ts';
 import { bulkBench } from './bulk/bulk.ts';
 import { farmBench } from './farm.ts';
 import { intakeBench } from './intake/intake.ts';
@@ -22,6 +23,7 @@ const BENCHES: ReadonlyMap<string, () => Promise<BenchResult>> = new Map([
   ['batching', () => batchingBench(config)],
   ['latency', latencyBench],
   ['intake', intakeBench],
+  ['acceptance', acceptanceBench],
   ['bulk', bulkBench],
   ['architectures', () => architecturesBench(config)],
   ['swap', () => swapBench(config)],
