@@ -1,7 +1,7 @@
 /** The feeder's side of the bulks: from rows to jobs, and from outcomes to the store. */
 import type { Redis } from 'ioredis';
 import { CHUNK_ROWS, chunkOf, type BulkRef, type RowOutcome } from '../domain/bulk.ts';
-import type { JobFailure, JobParams } from '../domain/job.ts';
+import { PRIORITY_RANK, type JobFailure, type JobParams, type Priority } from '../domain/job.ts';
 import { stepsOfJob } from '../domain/job-steps.ts';
 import { laneName } from '../domain/lane.ts';
 import { rowJobId } from '../job-id.ts';
@@ -30,6 +30,7 @@ export interface FeedableRow {
 export interface FeedOptions {
   /** Of the bulk, as it was read. */
   readonly run: number;
+  readonly priority: Priority;
   /** Rows of bulks that may be queued in a lane, for each tenant. */
   readonly window: number;
 }
@@ -66,18 +67,16 @@ export class BulkFeed {
     });
   }
 
-  /** Makes jobs of rows; they are in no lane yet. Undefined when the bulk takes no rows now. At most FEED_AT_ONCE. */
+  /**
+   * Makes jobs of rows, in their lanes, which must be known to the pullers before. Undefined when the bulk takes no rows now. At most
+   * FEED_AT_ONCE.
+   */
   async feed(
     ref: BulkRef,
     rows: readonly FeedableRow[],
-    { run, window }: FeedOptions,
+    { run, window, priority }: FeedOptions,
   ): Promise<FedRow[] | undefined> {
-    const wanted = rows.map(({ row, params }) => ({
-      row,
-      params: { ...params, bulk: { id: ref.id, row } },
-      job: rowJobId({ id: ref.id, row }, run),
-      lane: laneName(params),
-    }));
+    const wanted = rows.map(({ row, params }) => wantedJob(ref, { row, params }, run));
     const [kind, ...answers] = toList(
       await feedRows.run(
         this.#redis,
@@ -87,13 +86,9 @@ export class BulkFeed {
           ref.id,
           window,
           run,
-          ...wanted.flatMap(({ row, job, lane, params }) => [
-            row,
-            job,
-            lane,
-            JSON.stringify(params),
-            stepsOfJob(params),
-          ]),
+          this.#keys.bull,
+          PRIORITY_RANK[priority],
+          ...wanted.flatMap(({ row, job, lane, json, steps }) => [row, job, lane, json, steps]),
         ],
       ),
     );
@@ -164,4 +159,17 @@ export class BulkFeed {
   #own(ref: BulkRef): string[] {
     return [this.#keys.bulk(ref), this.#keys.outbox];
   }
+}
+
+/** A row as the script takes it. */
+function wantedJob({ id }: BulkRef, { row, params }: FeedableRow, run: number) {
+  const { kind, ...rest } = params;
+  return {
+    row,
+    job: rowJobId({ id, row }, run),
+    lane: laneName(params),
+    // The kind first, where the script finds it without reading all of it.
+    json: JSON.stringify({ kind, ...rest, bulk: { id, row } }),
+    steps: stepsOfJob(params),
+  };
 }

@@ -23,6 +23,9 @@ const NOTE_EVERY_MS = 60_000;
 /** Queue objects kept for reuse; a caller can make a lane for every size, so they must be bounded. */
 const MAX_OPEN_QUEUES = 256;
 
+/** Lanes whose use is remembered to be noted; to forget one costs a command. */
+const MAX_NOTED = 4_096;
+
 const register = new Script(REGISTER_LANE);
 const pruneLane = new Script(PRUNE_LANE);
 
@@ -46,7 +49,7 @@ export class Lanes {
     const queue = await this.#queue(lane);
     // First the name, so that no job waits in a lane that no puller knows.
     await Promise.all([
-      this.#noteUse(lane),
+      this.note(lane),
       queue.add(
         lane,
         { id: ref.id, tenant: ref.tenant },
@@ -131,7 +134,7 @@ export class Lanes {
   async #addAll(lane: string, jobs: readonly JobRef[], priority: Priority): Promise<void> {
     const queue = await this.#queue(lane);
     const rank = PRIORITY_RANK[priority];
-    await this.#noteUse(lane);
+    await this.note(lane);
     await queue.addBulk(
       jobs.map(({ id, tenant }) => ({
         name: lane,
@@ -141,10 +144,12 @@ export class Lanes {
     );
   }
 
-  async #noteUse(lane: string): Promise<void> {
+  /** Lets pullers know the lane. To be called before a job comes into it by another way than through here. */
+  async note(lane: string): Promise<void> {
     const now = performance.now();
     if (now - (this.#notedAt.get(lane) ?? -Infinity) < NOTE_EVERY_MS) return;
     await register.run(this.#redis, [this.#keys.lanes], [lane, this.#keys.newLanes]);
+    if (this.#notedAt.size >= MAX_NOTED) this.#notedAt.clear();
     this.#notedAt.set(lane, now);
   }
 

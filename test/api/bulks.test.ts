@@ -38,11 +38,7 @@ async function accepted(rows = 10): Promise<BulkRef> {
 
 async function fed(ref: BulkRef, count: number): Promise<string[]> {
   const rows = Array.from({ length: count }, (_, row) => ({ row, params: someParams() }));
-  const answer = (await api.parts.bulkFeed.feed(ref, rows, { run: 0, window: 100 })) ?? [];
-  await api.parts.lanes.enqueueAll(
-    answer.map(({ job, lane }) => ({ tenant: ref.tenant, id: job, lane })),
-    'bulk',
-  );
+  const answer = (await api.parts.bulkFeed.feed(ref, rows, { run: 0, priority: 'bulk', window: 100 })) ?? [];
   return answer.map(({ job }) => job);
 }
 

@@ -42,7 +42,7 @@ async function fed(ref: BulkRef, rows: readonly number[], window = 100) {
   const answers = await feed.feed(
     ref,
     rows.map((row) => ({ row, params: someParams() })),
-    { run, window },
+    { run, priority: 'bulk', window },
   );
   return answers ?? [];
 }
@@ -307,7 +307,11 @@ describe('a retry', () => {
     const ref = await accepted({ rows: 2 });
     await failed(ref, 0);
     await bulks.retry(ref);
-    const late = await feed.feed(ref, [{ row: 0, params: someParams() }], { run: 0, window: 10 });
+    const late = await feed.feed(ref, [{ row: 0, params: someParams() }], {
+      run: 0,
+      priority: 'bulk',
+      window: 10,
+    });
     expect(late).toBeUndefined();
     expect((await read(ref)).counts).toMatchObject({ waiting: 2, queued: 0 });
   });

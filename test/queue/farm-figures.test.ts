@@ -94,7 +94,7 @@ it('rows of a bulk count as jobs once they are fed, and as much as one each befo
     webhook: null,
   });
   const rows = [0, 1].map((row) => ({ row, params: someParams(), lane: LANE }));
-  await new BulkFeed(q().redis, q().keys).feed(ref, rows, { run: 0, window: 100 });
+  await new BulkFeed(q().redis, q().keys).feed(ref, rows, { run: 0, priority: 'bulk', window: 100 });
   for (const row of [0, 1]) {
     await q().lanes.enqueue({ tenant: ref.tenant, id: rowJobId({ id: ref.id, row }, 0) }, LANE, 'bulk');
   }

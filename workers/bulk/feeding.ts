@@ -1,20 +1,22 @@
 /**
  * From rows to queued jobs, a window at a time. A turn looks which lanes have room, lets the bulks take places in their
- * fair share, makes the jobs, and puts them into their lanes. It is called whenever a place may have become free.
+ * fair share, and makes the jobs, which are in their lanes at once. It is called whenever a place may have become free.
  */
 import type { Logger } from 'pino';
 import type { Bulk, ReadyRow } from '../../src/domain/bulk.ts';
 import { BULK_WEIGHT, FairShare } from '../../src/domain/fair-share.ts';
 import { FEED_AT_ONCE, type BulkFeed } from '../../src/queue/bulk-feed.ts';
+import { laneName } from '../../src/domain/lane.ts';
 import type { Lanes } from '../../src/queue/lanes.ts';
 import { RowSource, type RowSourceParts } from './row-source.ts';
 
-/** Rows of one turn: events that came in meanwhile are seen after it. */
-const ROWS_A_TURN = 1_000;
+/** Rows of one plan, and plans of one turn: what happens meanwhile is seen after it. */
+const ROWS_A_PLAN = 500;
+const PLANS_A_TURN = 20;
 
 export interface FeedingParts extends RowSourceParts {
   readonly feed: RowSourceParts['feed'] & Pick<BulkFeed, 'feed' | 'windows'>;
-  readonly lanes: Pick<Lanes, 'enqueueAll'>;
+  readonly lanes: Pick<Lanes, 'note'>;
   readonly log: Logger;
 }
 
@@ -39,13 +41,24 @@ export class Feeding {
     this.#parts = parts;
   }
 
-  /** One turn over these bulks. Gives how many rows got a job. */
+  /**
+   * Feeds these bulks until no lane has room, or no bulk a row for it. Gives how many rows got a job. While Redis takes
+   * the rows of one plan the next is made.
+   */
   async turn(bulks: readonly Bulk[], window: number): Promise<number> {
     const sources = this.#sourcesOf(bulks);
     const room = await this.#room(bulks, window);
-    const plan = await this.#plan(sources, room);
-    const counts = await Promise.all([...plan].map(([source, rows]) => this.#feed(source, rows, window)));
-    return counts.reduce((sum, count) => sum + count, 0);
+    let underWay: Promise<number> = Promise.resolve(0);
+    let fed = 0;
+    for (let plans = 0; plans < PLANS_A_TURN; plans++) {
+      const plan = await this.#plan(sources, room);
+      fed += await underWay;
+      if (plan.size === 0) return fed;
+      underWay = this.#feedAll(plan, window);
+      // Looked at above, after the next plan.
+      underWay.catch(() => undefined);
+    }
+    return fed + (await underWay);
   }
 
   /** Keeps the views of bulks that go on as they were; the others begin anew from what Redis says. */
@@ -73,7 +86,7 @@ export class Feeding {
     const plan = new Map<RowSource, ReadyRow[]>();
     const heads: Head[] = [];
     for (const source of sources) heads.push(...(await headOf(source, room)));
-    for (let rows = 0; rows < ROWS_A_TURN && heads.length > 0; rows++) {
+    for (let rows = 0; rows < ROWS_A_PLAN && heads.length > 0; rows++) {
       const head = this.#shares.next(heads);
       if (head === undefined) break;
       const { source } = head;
@@ -87,33 +100,40 @@ export class Feeding {
     return plan;
   }
 
+  async #feedAll(plan: Plan, window: number): Promise<number> {
+    const counts = await Promise.all([...plan].map(([source, rows]) => this.#feed(source, rows, window)));
+    return counts.reduce((sum, count) => sum + count, 0);
+  }
+
   async #feed(source: RowSource, rows: readonly ReadyRow[], window: number): Promise<number> {
+    const { feed, lanes } = this.#parts;
+    const { bulk } = source;
+    const { run, priority } = bulk;
+    const parts: ReadyRow[][] = [];
+    for (let n = 0; n < rows.length; n += FEED_AT_ONCE) parts.push(rows.slice(n, n + FEED_AT_ONCE));
     try {
-      return await this.#feedRows(source, rows, window);
+      await Promise.all(
+        [...new Set(rows.map(({ params }) => laneName(params)))].map((lane) => lanes.note(lane)),
+      );
+      const answers = await Promise.all(
+        parts.map((part) => feed.feed(bulk, part, { run, priority, window })),
+      );
+      const full = parts.flatMap((part, n) => part.filter((_row, k) => answers[n]?.[k]?.state === 'full'));
+      // Another feeder was faster, or a run handed jobs back.
+      if (full.length > 0) source.giveBack(full);
+      // Paused, cancelled or started again: what this view holds is out of date.
+      if (answers.includes(undefined)) this.#forget(source);
+      return answers.flatMap((answer) => answer ?? []).length - full.length;
     } catch (error) {
       // Which of them were fed is not known; a new view asks Redis.
-      this.#sources.delete(nameOf(source.bulk));
+      this.#forget(source);
       throw error;
     }
   }
 
-  async #feedRows(source: RowSource, rows: readonly ReadyRow[], window: number): Promise<number> {
-    const { feed, lanes } = this.#parts;
-    const { bulk } = source;
-    const parts: ReadyRow[][] = [];
-    for (let n = 0; n < rows.length; n += FEED_AT_ONCE) parts.push(rows.slice(n, n + FEED_AT_ONCE));
-    const answers = await Promise.all(parts.map((part) => feed.feed(bulk, part, { run: bulk.run, window })));
-    const full = parts.flatMap((part, n) => part.filter((_row, k) => answers[n]?.[k]?.state === 'full'));
-    // Another feeder was faster, or a run handed jobs back.
-    if (full.length > 0) source.giveBack(full);
-    // Paused, cancelled or started again: what this view holds is out of date.
-    if (answers.includes(undefined)) this.#sources.delete(nameOf(bulk));
-    const queued = answers.flatMap((answer) => answer ?? []).filter(({ state }) => state === 'queued');
-    await lanes.enqueueAll(
-      queued.map(({ job, lane }) => ({ tenant: bulk.tenant, id: job, lane })),
-      bulk.priority,
-    );
-    return queued.length;
+  #forget(source: RowSource): void {
+    source.close();
+    this.#sources.delete(nameOf(source.bulk));
   }
 }
 

@@ -55,6 +55,13 @@ export class RowSource {
     );
   }
 
+  /** It gives no more rows. */
+  close(): void {
+    this.#chunks = [];
+    this.#first = [];
+    this.#nextChunk = undefined;
+  }
+
   /** The lane of the next row that has a place. */
   nextLane(hasRoom: (lane: string) => boolean): string | undefined {
     const first = this.#first.find(({ params }) => hasRoom(laneName(params)));

@@ -3,6 +3,7 @@
  * feeder may always feed again what it does not know to be fed.
  */
 import { FRESH_COUNTS, NEXT_SCORE } from './admit.ts';
+import { LANE_JOBS } from './lane-jobs.ts';
 import { TALLY } from './tally.ts';
 
 const OPEN_ONLY = `
@@ -16,25 +17,27 @@ end
 `;
 
 /**
- * Rows become queued jobs, as far as the windows of their lanes allow. Answers {'open', n...} with a number a row: 1 it
+ * Rows become queued jobs in their lanes, as far as the windows of their lanes allow. Answers {'open', n...} with a number a row: 1 it
  * has a job now, 0 it was fed before, -1 its window is full; or {'closed'} when the bulk takes no rows,
  * or not in this run: the id of a job is made of the run, and must not be one that was used.
  *
  * KEYS  3 index of all, 4 index of queued
- * ARGV  3 rows that may be queued in a lane, 4 the bulk's run as the caller knows it; then five a row: row, id of its job, lane, parameters as JSON, UNet calls
+ * ARGV  3 rows that may be queued in a lane, 4 the bulk's run as the caller knows it, 5 what the keys of lanes start
+ *       with, 6 priority in them; then five a row: row, id of its job, lane, parameters as JSON, UNet calls
  */
 export const FEED_ROWS = `
 ${OPEN_ONLY}
 if redis.call('HGET', key, 'run') ~= ARGV[4] then return { 'closed' } end
 ${NEXT_SCORE}
 ${TALLY}
+${LANE_JOBS}
 local limit = tonumber(ARGV[3])
 local used, kinds, fed, answers = {}, {}, 0, { 'open' }
 local score = nextScore(KEYS[3])
 
 local function room(lane)
-  used[lane] = used[lane] or { before = tonumber(redis.call('HGET', windows, lane) or 0), added = 0, steps = 0 }
-  return used[lane].before + used[lane].added < limit
+  used[lane] = used[lane] or { before = tonumber(redis.call('HGET', windows, lane) or 0), jobs = {}, steps = 0 }
+  return used[lane].before + #used[lane].jobs < limit
 end
 
 local function feed(row, id, lane, params, steps)
@@ -50,12 +53,12 @@ local function feed(row, id, lane, params, steps)
   redis.call('SADD', key .. ':live', id)
   local kind = kindOf(params)
   kinds[kind] = (kinds[kind] or 0) + 1
-  used[lane].added = used[lane].added + 1
+  table.insert(used[lane].jobs, id)
   used[lane].steps = used[lane].steps + steps
   fed = fed + 1
 end
 
-for n = 5, #ARGV, 5 do
+for n = 7, #ARGV, 5 do
   local row, lane = ARGV[n], ARGV[n + 2]
   if redis.call('GETBIT', key .. ':fed', row) == 1 then
     answers[#answers + 1] = 0
@@ -67,10 +70,12 @@ for n = 5, #ARGV, 5 do
     answers[#answers + 1] = -1
   end
 end
-for lane, count in pairs(used) do
-  if count.added > 0 then
-    redis.call('HINCRBY', windows, lane, count.added)
-    tallyWaiting(lane, count.added, count.steps)
+for lane, taken in pairs(used) do
+  local count = #taken.jobs
+  if count > 0 then
+    redis.call('HINCRBY', windows, lane, count)
+    tallyWaiting(lane, count, taken.steps)
+    addToLane(ARGV[5] .. ':' .. lane .. ':', lane, taken.jobs, tonumber(ARGV[6]))
   end
 end
 for kind, count in pairs(kinds) do tallyMoves(nil, 'queued', kind, count) end
