@@ -28,6 +28,7 @@ import { RequestLog } from './plugins/request-log.ts';
 import { sendSecurityHeaders } from './plugins/security-headers.ts';
 import { bulkUploadRoute } from './routes/bulk-upload.ts';
 import { bulkRoutes } from './routes/bulks.ts';
+import { eventRoutes } from './routes/events.ts';
 import { healthRoutes } from './routes/health.ts';
 import { imageRoutes } from './routes/images.ts';
 import { jobRoutes } from './routes/jobs.ts';
@@ -96,6 +97,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       jobRoutes(v1, shared);
       v1.register((bulks) => bulkUploadRoute(bulks, shared));
       bulkRoutes(v1, shared);
+      eventRoutes(v1, shared);
       modelRoutes(v1, shared);
       samplerRoutes(v1);
       v1.register((uploads) => uploadRoutes(uploads, shared));

@@ -17,6 +17,7 @@ import { JobRecords } from '../src/queue/job-records.ts';
 import { Keys } from '../src/queue/keys.ts';
 import { LaneSpeeds } from '../src/queue/lane-speeds.ts';
 import { Lanes } from '../src/queue/lanes.ts';
+import { LiveTail } from '../src/queue/live-tail.ts';
 import { OutboxTail } from '../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
 import { RateCounter } from '../src/queue/rate-counter.ts';
@@ -38,6 +39,7 @@ const found = new Promise<void>((resolve) => {
 const keys = new Keys(config.prefix);
 const lanes = new Lanes(redis, keys);
 const tail = new OutboxTail(redis, keys, log);
+const liveTail = new LiveTail(redis, keys);
 const decoder = new ImageDecoder();
 const registry = processRegistry();
 const figures = (): Promise<FarmFigures> => readFarmFigures({ redis, keys, lanes });
@@ -53,6 +55,7 @@ const app = await buildApp({
   records: new JobRecords(redis, keys, config),
   lanes,
   tail,
+  liveTail,
   bulks: new BulkRecords(redis, keys),
   bulkFeed: new BulkFeed(redis, keys),
   registry: new FarmRegistry(redis, keys),
@@ -72,8 +75,8 @@ stopOnSignal({
   stop: async () => {
     await app.close();
     decoder.close();
-    await tail.close();
-    await lanes.close();
+    liveTail.close();
+    await Promise.all([tail.close(), lanes.close()]);
     disconnect(redis);
   },
 });

@@ -13,6 +13,7 @@ import type { FarmRegistry } from '../src/queue/farm-registry.ts';
 import type { JobRecords } from '../src/queue/job-records.ts';
 import type { LaneSpeeds } from '../src/queue/lane-speeds.ts';
 import type { Lanes } from '../src/queue/lanes.ts';
+import type { LiveTail } from '../src/queue/live-tail.ts';
 import type { OutboxTail } from '../src/queue/outbox.ts';
 import type { WebhookDeliveries } from '../src/queue/webhook-deliveries.ts';
 import type { RateCounter } from '../src/queue/rate-counter.ts';
@@ -27,6 +28,7 @@ export interface ApiParts {
   readonly bulks: BulkRecords;
   readonly bulkFeed: BulkFeed;
   readonly tail: OutboxTail;
+  readonly liveTail: LiveTail;
   readonly registry: FarmRegistry;
   readonly store: ObjectStore;
   readonly decoder: ImageDecoder;

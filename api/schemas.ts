@@ -2,6 +2,13 @@
 import { Type, type Static, type TSchema, type TUnsafe } from 'typebox';
 import { BulkList, BulkView } from '../src/contract/bulk.ts';
 import { CreateJob } from '../src/contract/create-job.ts';
+import {
+  BulkProgressEvent,
+  BulkStateEvent,
+  JobProgressEvent,
+  JobStateEvent,
+  PreviewEvent,
+} from '../src/contract/events.ts';
 import { JobList, JobView } from '../src/contract/job.ts';
 import { ModelList } from '../src/contract/model.ts';
 import { Problem } from '../src/contract/problem.ts';
@@ -26,6 +33,11 @@ export const NAMED_SHAPES = [
   BulkView,
   BulkList,
   BulkUpload,
+  JobStateEvent,
+  JobProgressEvent,
+  PreviewEvent,
+  BulkStateEvent,
+  BulkProgressEvent,
   ModelList,
   SamplerList,
   WorkerList,

@@ -17,6 +17,11 @@ export const OPERATIONS_VARIABLES = {
         'requests a minute of one key, or of one address without a key; 0 is no limit; default 1200 with keys, else 0',
     }),
   ),
+  KILN_EVENT_STREAMS: Type.Integer({
+    default: 1_000,
+    minimum: 0,
+    description: 'connections to one API process that may follow jobs and bulks at the same time',
+  }),
   KILN_METRICS_PORT: Type.Integer({
     default: 0,
     minimum: 0,
@@ -36,6 +41,8 @@ export interface OperationsSettings {
   readonly requireKey: boolean;
   /** Requests a minute; 0: no limit. */
   readonly rateLimit: number;
+  /** Open at the same time. */
+  readonly eventStreams: number;
   readonly metrics: { readonly port: number; readonly host: string };
 }
 
@@ -54,7 +61,8 @@ export function operationsSettings(env: Static<typeof Variables>): OperationsSet
   const settings = { apiKeys, requireKey: env.KILN_REQUIRE_KEY };
   const metrics = { port: env.KILN_METRICS_PORT, host: env.KILN_METRICS_HOST };
   const fallback = asksForKey(settings) ? RATE_LIMIT_WITH_KEYS : 0;
-  return { ...settings, rateLimit: env.KILN_RATE_LIMIT ?? fallback, metrics };
+  const rateLimit = env.KILN_RATE_LIMIT ?? fallback;
+  return { ...settings, rateLimit, eventStreams: env.KILN_EVENT_STREAMS, metrics };
 }
 
 /** Whether callers must say who they are. */

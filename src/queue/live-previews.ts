@@ -5,7 +5,7 @@
 import type { Redis } from 'ioredis';
 import type { JobRef } from '../domain/job.ts';
 import type { Keys } from './keys.ts';
-import { toLiveMessage, type LivePreview } from './live-message.ts';
+import type { LivePreview } from './live-message.ts';
 import { Script } from './script.ts';
 import { PREVIEW } from './scripts/preview.ts';
 
@@ -31,12 +31,5 @@ export class LivePreviews {
       [preview.run, preview.n, JSON.stringify(preview), LIFE_MS, this.#keys.live(ref)],
     );
     return shown === 1;
-  }
-
-  /** Of all images that have one, in order. */
-  async newest(ref: JobRef): Promise<LivePreview[]> {
-    const texts = await this.#redis.hvals(this.#keys.previews(ref));
-    const previews = texts.map(toLiveMessage).filter((message) => message?.kind === 'preview');
-    return previews.toSorted((a, b) => a.n - b.n);
   }
 }

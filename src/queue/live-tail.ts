@@ -2,18 +2,20 @@ import type { Redis } from 'ioredis';
 import type { JobRef } from '../domain/job.ts';
 import { disconnect, duplicateForBlocking } from './connection.ts';
 import type { Keys } from './keys.ts';
-import { toLiveMessage, type LiveMessage } from './live-message.ts';
+import { toLiveMessage, type LiveMessage, type LivePreview } from './live-message.ts';
 
 type Listener = (message: LiveMessage) => void;
 
 /** Hears what running jobs say of themselves, of those that are listened to: one connection for all of them. */
 export class LiveTail {
+  readonly #redis: Redis;
   readonly #connection: Redis;
   readonly #keys: Keys;
   /** By channel. */
   readonly #listeners = new Map<string, Set<Listener>>();
 
   constructor(redis: Redis, keys: Keys) {
+    this.#redis = redis;
     this.#keys = keys;
     this.#connection = duplicateForBlocking(redis);
     this.#connection.on('message', (channel, text) => this.#hear(channel, text));
@@ -28,6 +30,13 @@ export class LiveTail {
     if (known === undefined) this.#send('subscribe', [channel]);
     this.#listeners.set(channel, (known ?? new Set()).add(listener));
     return () => this.#forget(channel, listener);
+  }
+
+  /** The newest preview of each image of the job that has one lately, in order. */
+  async newest(ref: JobRef): Promise<LivePreview[]> {
+    const texts = await this.#redis.hvals(this.#keys.previews(ref));
+    const previews = texts.map(toLiveMessage).filter((message) => message?.kind === 'preview');
+    return previews.toSorted((a, b) => a.n - b.n);
   }
 
   close(): void {

@@ -26,6 +26,7 @@ import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
 import { Lanes } from '../../src/queue/lanes.ts';
+import { LiveTail } from '../../src/queue/live-tail.ts';
 import { OutboxTail } from '../../src/queue/outbox.ts';
 import { WebhookDeliveries } from '../../src/queue/webhook-deliveries.ts';
 import { RateCounter } from '../../src/queue/rate-counter.ts';
@@ -81,6 +82,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
     bulks: new BulkRecords(client, keys),
     bulkFeed: new BulkFeed(client, keys),
     tail: new OutboxTail(client, keys, log),
+    liveTail: new LiveTail(client, keys),
     registry: new FarmRegistry(client, keys),
     store: options.store ?? new LocalStore(folder),
     decoder: new ImageDecoder(),
@@ -120,6 +122,7 @@ export async function startApi(options: ApiOptions = {}): Promise<TestApi> {
       await app.close();
       parts.decoder.close();
       await parts.tail.close();
+      parts.liveTail.close();
       await parts.lanes.close();
       disconnect(client);
       await redis.stop();
