@@ -51,6 +51,8 @@ describe('/openapi.json', () => {
       });
     };
     subscribe('fastify.initialization', learnRoutes);
+    // A process has one API; here is a second one.
+    api.parts.metrics.registry.removeSingleMetric('kiln_http_request_seconds');
     await (await buildApp(api.parts)).close();
     unsubscribe('fastify.initialization', learnRoutes);
     // The page itself and HEAD, which Fastify derives from GET, need no description.
@@ -65,6 +67,9 @@ describe('/openapi.json', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(Object.keys(document.components.schemas).toSorted()).toEqual([
       'BulkList',
+      'BulkProgressEvent',
+      'BulkStateEvent',
+      'BulkUpload',
       'BulkView',
       'CreateDepth',
       'CreateImg2Img',
@@ -81,9 +86,12 @@ describe('/openapi.json', () => {
       'EffectiveTxt2Img',
       'EffectiveUpscale',
       'JobList',
+      'JobProgressEvent',
+      'JobStateEvent',
       'JobView',
       'Model',
       'ModelList',
+      'PreviewEvent',
       'Problem',
       'RedeliverRange',
       'Redelivered',
