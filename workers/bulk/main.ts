@@ -27,8 +27,8 @@ const SECOND = 1_000;
 /** For the turn under way, which ends with its rows in their lanes. */
 const LAST_TURN_MS = 3 * SECOND;
 const STOP_DEADLINE_MS = 10 * SECOND;
-/** Five looks of the feeder: a bulk whose feeder died goes on after this. */
-const LEASE_MS = 5 * SECOND;
+/** Three looks of the feeder: a bulk whose feeder died goes on after this. */
+const LEASE_MS = 3 * SECOND;
 
 const config = loadConfig(env);
 const log = createLogger('kiln-bulk', config.logLevel);

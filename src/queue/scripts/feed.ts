@@ -32,43 +32,49 @@ ${NEXT_SCORE}
 ${TALLY}
 ${LANE_JOBS}
 local limit = tonumber(ARGV[3])
-local used, kinds, fed, answers = {}, {}, 0, { 'open' }
+local used, kinds, answers = {}, {}, { 'open' }
+-- Members and scores, put in with one command each.
+local ids, scored = {}, {}
 local score = nextScore(KEYS[3])
+local entry = '{"at":' .. string.format('%d', now) .. ',"from":null,"to":"queued","fence":0,"reason":"feed"}'
 
 local function room(lane)
-  used[lane] = used[lane] or { before = tonumber(redis.call('HGET', windows, lane) or 0), jobs = {}, steps = 0 }
-  return used[lane].before + #used[lane].jobs < limit
+  local taken = used[lane]
+  if not taken then
+    taken = { before = tonumber(redis.call('HGET', windows, lane) or 0), jobs = {}, steps = 0 }
+    used[lane] = taken
+  end
+  return taken.before + #taken.jobs < limit
 end
 
 local function feed(row, id, lane, params, steps)
-  local record, history = base .. ':job:' .. id, base .. ':history:' .. id
-  redis.call('HSET', record, 'state', 'queued', 'lane', lane, 'params', params, 'createdAt', now, 'steps', steps,
-    'bulk', bulk .. ' ' .. row, ${FRESH_COUNTS})
-  redis.call('ZADD', KEYS[3], score, id)
-  redis.call('ZADD', KEYS[4], score, id)
-  score = score + 1 / 2048
-  redis.call('RPUSH', history, '{"at":' .. string.format('%d', now) .. ',"from":null,"to":"queued","fence":0,"reason":"feed"}')
+  local place = bulk .. ' ' .. row
+  redis.call('HSET', base .. ':job:' .. id, 'state', 'queued', 'lane', lane, 'params', params, 'createdAt', now,
+    'steps', steps, 'bulk', place, ${FRESH_COUNTS})
+  redis.call('RPUSH', base .. ':history:' .. id, entry)
   redis.call('XADD', outbox, '*', 'type', 'job.queued', 'tenant', tenant, 'id', id, 'fence', 0, 'at', now,
-    'bulk', bulk .. ' ' .. row)
-  redis.call('SADD', key .. ':live', id)
+    'bulk', place)
+  ids[#ids + 1] = id
+  scored[#scored + 1] = score
+  scored[#scored + 1] = id
+  score = score + 1 / 2048
   local kind = kindOf(params)
   kinds[kind] = (kinds[kind] or 0) + 1
-  table.insert(used[lane].jobs, id)
-  used[lane].steps = used[lane].steps + steps
-  fed = fed + 1
+  local taken = used[lane]
+  taken.jobs[#taken.jobs + 1] = id
+  taken.steps = taken.steps + steps
 end
 
 for n = 7, #ARGV, 5 do
   local row, lane = ARGV[n], ARGV[n + 2]
-  if redis.call('GETBIT', key .. ':fed', row) == 1 then
-    answers[#answers + 1] = 0
-  elseif room(lane) then
-    redis.call('SETBIT', key .. ':fed', row, 1)
+  local answer = 0
+  if not room(lane) then
+    if redis.call('GETBIT', key .. ':fed', row) == 0 then answer = -1 end
+  elseif redis.call('SETBIT', key .. ':fed', row, 1) == 0 then
     feed(row, ARGV[n + 1], lane, ARGV[n + 3], ARGV[n + 4])
-    answers[#answers + 1] = 1
-  else
-    answers[#answers + 1] = -1
+    answer = 1
   end
+  answers[#answers + 1] = answer
 end
 for lane, taken in pairs(used) do
   local count = #taken.jobs
@@ -79,9 +85,12 @@ for lane, taken in pairs(used) do
   end
 end
 for kind, count in pairs(kinds) do tallyMoves(nil, 'queued', kind, count) end
-if fed > 0 then
+if #ids > 0 then
   begin()
-  redis.call('HINCRBY', key, 'queued', fed)
+  redis.call('HINCRBY', key, 'queued', #ids)
+  redis.call('SADD', key .. ':live', unpack(ids))
+  redis.call('ZADD', KEYS[3], unpack(scored))
+  redis.call('ZADD', KEYS[4], unpack(scored))
 end
 return answers
 `;

@@ -10,13 +10,15 @@ export const LANE_JOBS = `
 -- 'lane' is what the lane's keys start with, 'id:' of a job included.
 local function addToLane(lane, name, jobs, rank)
   local last = redis.call('INCRBY', lane .. 'pc', #jobs)
-  local options = '{"jobId":"%s","priority":' .. rank .. ',"attempts":0}'
+  local data, options = '","tenant":"' .. tenant .. '"}', '","priority":' .. rank .. ',"attempts":0}'
+  local scored = {}
   for n, id in ipairs(jobs) do
-    redis.call('HSET', lane .. id, 'name', name, 'data', '{"id":"' .. id .. '","tenant":"' .. tenant .. '"}',
-      'opts', string.format(options, id), 'timestamp', now, 'delay', 0, 'priority', rank)
-    local turn = (last - #jobs + n) % 0x100000000
-    redis.call('ZADD', lane .. 'prioritized', rank * 0x100000000 + turn, id)
+    redis.call('HSET', lane .. id, 'name', name, 'data', '{"id":"' .. id .. data, 'opts', '{"jobId":"' .. id .. options,
+      'timestamp', now, 'delay', 0, 'priority', rank)
+    scored[#scored + 1] = rank * 0x100000000 + (last - #jobs + n) % 0x100000000
+    scored[#scored + 1] = id
   end
+  redis.call('ZADD', lane .. 'prioritized', unpack(scored))
   redis.call('ZADD', lane .. 'marker', 0, '0')
 end
 `;
