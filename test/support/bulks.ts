@@ -94,3 +94,33 @@ export class Hands {
     await this.#puller.close();
   }
 }
+
+/** Several hands that end what comes. */
+export interface Ender {
+  /** Resolves after `stop`. */
+  run(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Hands in this process, which take their connections from the books. */
+export function enderOf(count: number): (books: Pick<BulkBooks, 'redis' | 'keys'>) => Ender {
+  return ({ redis, keys }) => {
+    const clients: Redis[] = [];
+    const client = (): Redis => {
+      const copy = redis.duplicate();
+      clients.push(copy);
+      return copy;
+    };
+    const hands = Array.from({ length: count }, () => new Hands(client, keys));
+    return {
+      async run() {
+        await Promise.all(hands.map((one) => one.start()));
+        await Promise.all(hands.map((one) => one.workThrough((taken) => one.finish(taken))));
+      },
+      async stop() {
+        await Promise.all(hands.map((one) => one.stop()));
+        for (const one of clients) one.disconnect();
+      },
+    };
+  };
+}

@@ -12,6 +12,8 @@ export interface FarmOptions {
   /** Settings of every process, as environment variables. */
   readonly env?: Readonly<Record<string, string>>;
   readonly supervisors?: number;
+  /** Feeders of bulks; none by default. */
+  readonly feeders?: number;
   /** What runs in place of a supervisor; the default is the real one. */
   readonly worker?: Pick<ProcessOptions, 'entry' | 'execArgv'>;
   /** An empty folder for objects and logs, which stays; without one, a temp folder that does not. */
@@ -27,7 +29,8 @@ export interface Farm {
   readonly api: FarmProcess;
   readonly courier: FarmProcess;
   readonly supervisors: readonly FarmProcess[];
-  /** The API first, then the courier and the supervisors. */
+  readonly feeders: readonly FarmProcess[];
+  /** The API first, then the courier, the supervisors and the feeders. */
   readonly processes: readonly FarmProcess[];
   stop(): Promise<void>;
 }
@@ -47,7 +50,10 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
   const supervisors = Array.from({ length: options.supervisors ?? 1 }, (_, index) =>
     makeProcess(`supervisor-${index}`, worker),
   );
-  const processes = [api, courier, ...supervisors];
+  const feeders = Array.from({ length: options.feeders ?? 0 }, (_, index) =>
+    makeProcess(`feeder-${index}`, built('workers/bulk/main.js')),
+  );
+  const processes = [api, courier, ...supervisors, ...feeders];
   const stop = async (): Promise<void> => {
     await Promise.all(processes.map((process) => process.stop()));
     await redis.stop();
@@ -55,7 +61,8 @@ export async function startFarm(options: FarmOptions = {}): Promise<Farm> {
   };
   try {
     const [url] = await Promise.all([startApi(api), ...processes.slice(1).map((process) => process.start())]);
-    return { url, redis, config: loadConfig(env), folder, api, courier, supervisors, processes, stop };
+    const parts = { api, courier, supervisors, feeders, processes };
+    return { url, redis, config: loadConfig(env), folder, ...parts, stop };
   } catch (error) {
     await stop();
     throw error;
