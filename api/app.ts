@@ -26,6 +26,7 @@ import { describeApi } from './plugins/open-api.ts';
 import { answerProblems, refuseUnrouted } from './plugins/problems.ts';
 import { RequestLog } from './plugins/request-log.ts';
 import { sendSecurityHeaders } from './plugins/security-headers.ts';
+import { bulkResultRoutes } from './routes/bulk-results.ts';
 import { bulkUploadRoute } from './routes/bulk-upload.ts';
 import { bulkRoutes } from './routes/bulks.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -97,6 +98,7 @@ export async function buildApp(parts: ApiParts): Promise<App> {
       jobRoutes(v1, shared);
       v1.register((bulks) => bulkUploadRoute(bulks, shared));
       bulkRoutes(v1, shared);
+      bulkResultRoutes(v1, shared);
       eventRoutes(v1, shared);
       modelRoutes(v1, shared);
       samplerRoutes(v1);

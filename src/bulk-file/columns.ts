@@ -20,8 +20,11 @@ export interface Column {
   readonly kinds: ReadonlySet<JobKind>;
 }
 
-/** What stands in a column: a field, the caller's name for the row, or nothing at all. */
-export type HeaderCell = Column | 'ref' | 'nothing';
+/** What stands in a column: a field, the caller's name for the row, what Kiln wrote there itself, or nothing at all. */
+export type HeaderCell = Column | 'ref' | 'result' | 'nothing';
+
+/** What `results.csv` has beside the columns that were sent; sent again with it, they are passed over. */
+export const RESULT_COLUMNS = ['state', 'job', 'image_urls', 'image_files', 'image_seeds', 'error'] as const;
 
 /** The caller's own name for a row. */
 const REF = 'ref';
@@ -78,11 +81,11 @@ export function readHeader(names: readonly string[], line: number): HeaderCell[]
 function headerCell(name: string): HeaderCell | undefined {
   if (name === '') return 'nothing';
   if (name.toLowerCase() === REF) return REF;
-  return columnOf(name);
+  return RESULT_COLUMNS.some((column) => column === name) ? 'result' : columnOf(name);
 }
 
 function doubled(name: string | undefined, seen: ReadonlySet<string>): string | undefined {
-  if (name === undefined || name === 'nothing' || !seen.has(name)) return undefined;
+  if (name === undefined || name === 'nothing' || name === 'result' || !seen.has(name)) return undefined;
   return `names the column ${shortText(name)} twice`;
 }
 

@@ -107,7 +107,7 @@ export class TableReader {
     makeRoomForSeeds(request, (name) => this.#cell(cells, name) !== undefined);
     for (const [n, text] of cells.entries()) {
       const column = this.#header[n];
-      if (text === '' || column === undefined || column === 'nothing') continue;
+      if (text === '' || column === undefined || column === 'nothing' || column === 'result') continue;
       if (column === 'ref') ref = text;
       else if (column.name !== 'kind') setField(request, column, text, defaults);
     }

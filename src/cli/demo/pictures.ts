@@ -2,7 +2,7 @@ import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobView } from '../../contract/job.ts';
 import type { KilnClient } from '../client.ts';
-import { contactSheet, type SheetCell } from './contact-sheet.ts';
+import { contactSheet, type SheetCell } from '../../images/sheet/contact-sheet.ts';
 
 const SHEET = 'contact-sheet.png';
 

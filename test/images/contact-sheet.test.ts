@@ -1,7 +1,7 @@
 import sharp from 'sharp';
 import { expect, test } from 'vitest';
-import { contactSheet } from '../../src/cli/demo/contact-sheet.ts';
-import { textPath, textWidth } from '../../src/cli/demo/stroke-font.ts';
+import { contactSheet } from '../../src/images/sheet/contact-sheet.ts';
+import { textPath, textWidth } from '../../src/images/sheet/stroke-font.ts';
 
 const picture = (width: number, height: number): Promise<Buffer> =>
   sharp({ create: { width, height, channels: 3, background: '#205080' } })

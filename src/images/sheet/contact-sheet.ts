@@ -15,36 +15,41 @@ const INK = '#e6e4df';
 const FAINT = '#8f949e';
 
 export interface SheetCell {
-  readonly image: Buffer;
+  readonly image: Uint8Array;
   readonly title: string;
   readonly note: string;
 }
 
 /** One PNG with every picture, fitted into a square, and its caption below. */
 export async function contactSheet(cells: readonly SheetCell[]): Promise<Buffer> {
+  return sheetOf(await Promise.all(cells.map(fitted)));
+}
+
+/** The same cell with a picture no larger than it is shown. */
+export async function fitted({ image, title, note }: SheetCell): Promise<SheetCell> {
+  const small = await sharp(image)
+    .resize(PICTURE, PICTURE, { fit: 'contain', background: BACKGROUND, kernel: 'cubic' })
+    .png()
+    .toBuffer();
+  return { image: small, title, note };
+}
+
+/** Of cells that are fitted. */
+export function sheetOf(cells: readonly SheetCell[]): Promise<Buffer> {
   const rows = Math.ceil(cells.length / COLUMNS);
   const width = GAP + COLUMNS * (PICTURE + GAP);
   const height = GAP + rows * (PICTURE + CAPTION + GAP);
-  const layers = await Promise.all(
-    cells.map(async ({ image, title, note }, i) => {
-      const left = GAP + (i % COLUMNS) * (PICTURE + GAP);
-      const top = GAP + Math.floor(i / COLUMNS) * (PICTURE + CAPTION + GAP);
-      return [
-        { input: await fitted(image), left, top },
-        { input: Buffer.from(captionSvg(title, note)), left, top: top + PICTURE },
-      ];
-    }),
-  );
+  const layers = cells.map(({ image, title, note }, i) => {
+    const left = GAP + (i % COLUMNS) * (PICTURE + GAP);
+    const top = GAP + Math.floor(i / COLUMNS) * (PICTURE + CAPTION + GAP);
+    return [
+      { input: Buffer.from(image), left, top },
+      { input: Buffer.from(captionSvg(title, note)), left, top: top + PICTURE },
+    ];
+  });
   return sharp({ create: { width, height, channels: 3, background: BACKGROUND } })
     .composite(layers.flat())
     .png({ compressionLevel: 9, adaptiveFiltering: true })
-    .toBuffer();
-}
-
-function fitted(image: Buffer): Promise<Buffer> {
-  return sharp(image)
-    .resize(PICTURE, PICTURE, { fit: 'contain', background: BACKGROUND, kernel: 'cubic' })
-    .png()
     .toBuffer();
 }
 
