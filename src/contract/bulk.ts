@@ -46,6 +46,7 @@ export const BulkView = Type.Object(
     links: Type.Object(
       {
         self: Type.String(),
+        events: Type.String(),
         pause: Type.String(),
         resume: Type.String(),
         cancel: Type.String(),

@@ -70,7 +70,7 @@ export const JobView = Type.Object(
       Type.Object({ code: Type.String(), message: Type.String() }, CLOSED),
       Type.Null({ description: 'Unless failed' }),
     ]),
-    links: Type.Object({ self: Type.String(), cancel: Type.String() }, CLOSED),
+    links: Type.Object({ self: Type.String(), events: Type.String(), cancel: Type.String() }, CLOSED),
   },
   { $id: 'JobView', ...CLOSED },
 );

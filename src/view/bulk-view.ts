@@ -32,6 +32,7 @@ export function toBulkView(bulk: Bulk, { origin, now }: BulkViewContext): BulkVi
     },
     links: {
       self,
+      events: `${self}/events`,
       pause: `${self}/pause`,
       resume: `${self}/resume`,
       cancel: `${self}/cancel`,

@@ -39,7 +39,7 @@ export function toJobView(record: JobRecord, context: ViewContext): JobView {
       ...fileView(file, urlOf(`latents-${file.n}`)),
     })),
     error: record.failure === null ? null : { code: record.failure.code, message: record.failure.message },
-    links: { self, cancel: `${self}/cancel` },
+    links: { self, events: `${self}/events`, cancel: `${self}/cancel` },
   };
 }
 
