@@ -214,7 +214,7 @@ export class LanePuller {
   async #isRefused(job: HeldJob, token: string): Promise<boolean> {
     const reason = job.deferredFailure || (typeof job.data.tenant === 'string' ? '' : 'it carries no data');
     if (reason === '') return false;
-    this.#options.log.error({ id: job.id, lane: job.queueName, reason }, 'job taken out of its lane');
+    this.#options.log.error({ job: job.id, lane: job.queueName, reason }, 'job taken out of its lane');
     await job.moveToFailed(new UnrecoverableError(reason), token, false);
     return true;
   }
@@ -240,7 +240,10 @@ export class LanePuller {
       await action(job);
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && LOST.has(error.code))) throw error;
-      this.#options.log.debug({ id: pulled.ref.id, code: error.code }, 'lock was lost before the end');
+      this.#options.log.debug(
+        { job: pulled.ref.id, lane: pulled.lane, code: error.code },
+        'lock was lost before the end',
+      );
     }
     this.#held.delete(pulled.token);
   }

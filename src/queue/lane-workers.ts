@@ -81,7 +81,7 @@ export class LaneWorkers {
         createRedisBackend(name, options, { ...extra, withBlockingConnection: false }),
     );
     worker.on('error', (error) => log.debug({ err: error, lane }, 'lane worker'));
-    worker.on('stalled', (id) => log.warn({ id, lane }, 'job of a silent worker goes back to its lane'));
+    worker.on('stalled', (id) => log.warn({ job: id, lane }, 'job of a silent worker goes back to its lane'));
     await worker.waitUntilReady();
     await worker.startStalledCheckTimer();
     return worker;

@@ -29,7 +29,7 @@ beforeAll(async () => {
   redis = await startRedis();
   books = openBooks(loadConfig({ REDIS_URL: redis.url, KILN_DATA_DIR: folder }));
   puller = new LanePuller(books.redis, books.keys, { workerName: 'w', lockMs: 60_000, log });
-  endings = new JobEndings({ ...books, puller, folders: [], random: () => 1, log });
+  endings = new JobEndings({ ...books, puller, folders: [], random: () => 1 });
   await puller.start();
 });
 
@@ -74,7 +74,7 @@ async function renderedJob(): Promise<RunningJob> {
   if (pulled?.ref.id !== ref.id) throw new Error('the puller brought another job');
   const claim = await books.records.claim(ref, 'w');
   if (claim.kind !== 'claimed') throw new Error('the claim was refused');
-  const job = new RunningJob(pulled, claim.fence, claim.record);
+  const job = new RunningJob(pulled, claim.fence, claim.record, log);
   const slot = job.slotOf(job.samples[0]!.id);
   job.stored.set(0, { image: await endings.storeImage(job, slot, image), averageBatch: 1 });
   return job;

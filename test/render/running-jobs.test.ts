@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import { describe, expect, test } from 'vitest';
 import type { JobRecord } from '../../src/domain/job.ts';
 import { RunningJob, RunningJobs } from '../../workers/render/running-jobs.ts';
@@ -45,7 +46,7 @@ function runningJob(changes: Partial<JobRecord> = {}, seeds: number[] = [1, 2]):
     failure: null,
     ...changes,
   };
-  return new RunningJob({ ref, lane: record.lane, token: 't' }, 3, record);
+  return new RunningJob({ ref, lane: record.lane, token: 't' }, 3, record, pino({ level: 'silent' }));
 }
 
 /** The engine has been told of it. */

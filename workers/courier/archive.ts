@@ -3,6 +3,7 @@ import type { Logger } from 'pino';
 import { isTerminal } from '../../src/domain/job-state.ts';
 import type { JobRecord, JobRef } from '../../src/domain/job.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
+import { jobLog } from '../../src/log.ts';
 import { jobDocument } from '../../src/storage/job-document.ts';
 import { fenceFolder, jobDocumentKey, jobFolder } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
@@ -17,14 +18,14 @@ export interface ArchiveParts {
 export async function archiveJob({ records, store, log }: ArchiveParts, ref: JobRef): Promise<void> {
   const record = await records.read(ref);
   if (record === undefined || !isTerminal(record.state)) {
-    log.warn({ id: ref.id, state: record?.state ?? 'missing' }, 'no finished record to archive');
+    log.warn({ job: ref.id, state: record?.state ?? 'missing' }, 'no finished record to archive');
     return;
   }
   await store.put(jobDocumentKey(ref), jobDocument(record), 'application/json');
   const losers = losersAmong(await store.list(jobFolder(ref)), record);
   await Promise.all(losers.map((key) => store.delete(key)));
   await records.archived(record);
-  log.debug({ id: ref.id, state: record.state, deleted: losers.length }, 'job archived');
+  jobLog(log, record).debug({ state: record.state, deleted: losers.length }, 'job archived');
 }
 
 /** Objects of runs that did not end the job: all runs but the one that committed. */

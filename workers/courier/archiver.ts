@@ -33,7 +33,7 @@ async function handled(parts: ArchiverParts, event: OutboxEvent): Promise<boolea
     await archiveJob(parts, event.ref);
     return true;
   } catch (error) {
-    parts.log.warn({ err: error, id: event.ref.id }, 'job not archived, it is tried again');
+    parts.log.warn({ err: error, job: event.ref.id }, 'job not archived, it is tried again');
     return false;
   }
 }

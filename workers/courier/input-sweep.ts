@@ -52,7 +52,7 @@ async function keepUsed(
   for await (const { id, params } of unfinishedJobs(parts, { tenant, minAgeMs: inputTtlMs / 2, signal })) {
     for (const input of inputsOf(params)) {
       if (await parts.store.touch(inputKey(tenant, input))) continue;
-      parts.log.warn({ id, input }, 'a job waits whose image is gone');
+      parts.log.warn({ job: id, input }, 'a job waits whose image is gone');
     }
   }
 }

@@ -2,16 +2,11 @@
 import type { Logger } from 'pino';
 
 export class Background {
-  readonly #log: Logger;
   readonly #running = new Set<Promise<void>>();
 
-  constructor(log: Logger) {
-    this.#log = log;
-  }
-
-  /** `title` completes "... failed" in the log; `ids` are bound to that line. */
-  run(title: string, ids: Readonly<Record<string, string>>, task: () => Promise<void>): void {
-    const running = this.#guard(title, ids, task).finally(() => this.#running.delete(running));
+  /** `title` completes "... failed" in the log. */
+  run(title: string, log: Logger, task: () => Promise<void>): void {
+    const running = guard(title, log, task).finally(() => this.#running.delete(running));
     this.#running.add(running);
   }
 
@@ -19,16 +14,12 @@ export class Background {
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.all(this.#running);
   }
+}
 
-  async #guard(
-    title: string,
-    ids: Readonly<Record<string, string>>,
-    task: () => Promise<void>,
-  ): Promise<void> {
-    try {
-      await task();
-    } catch (error) {
-      this.#log.error({ ...ids, err: error }, `${title} failed`);
-    }
+async function guard(title: string, log: Logger, task: () => Promise<void>): Promise<void> {
+  try {
+    await task();
+  } catch (error) {
+    log.error({ err: error }, `${title} failed`);
   }
 }

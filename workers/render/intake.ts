@@ -83,12 +83,12 @@ export class Intake {
     this.#pulledAt.set(lane, performance.now());
     const claim = await untilRedisTakes(() => records.claim(ref, workerId), { signal, log });
     if (claim.kind === 'refused') {
-      log.debug({ jobId: ref.id, state: claim.state }, 'Claim was refused; the job is over');
+      log.debug({ job: ref.id, lane, state: claim.state }, 'Claim was refused; the job is over');
       await untilRedisTakes(() => puller.complete(pulled), { signal, log });
       return;
     }
-    const job = new RunningJob(pulled, claim.fence, claim.record);
-    log.info({ jobId: ref.id, fence: claim.fence, lane, samples: job.samples.length }, 'Job was claimed');
+    const job = new RunningJob(pulled, claim.fence, claim.record, log);
+    job.log.info({ samples: job.samples.length }, 'Job was claimed');
     onJob(job);
   }
 

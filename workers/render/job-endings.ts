@@ -6,7 +6,6 @@
  * objects and leaves the record alone.
  */
 import { createHash } from 'node:crypto';
-import type { Logger } from 'pino';
 import { forCallers } from '../../src/domain/caller-text.ts';
 import type { RenderFailure } from '../../src/domain/failure.ts';
 import type { RenderedImage } from '../../src/domain/job.ts';
@@ -31,7 +30,6 @@ export interface JobEndingsParts {
   readonly folders: readonly string[];
   /** Uniform in 0..1. */
   readonly random: () => number;
-  readonly log: Logger;
 }
 
 export class JobEndings {
@@ -79,16 +77,18 @@ export class JobEndings {
     const files = stored.map(({ image }) => image);
     const [images, latents] = job.record.params.endStep === null ? [files, []] : [[], files];
     const result = { images, averageBatch, depthMap, latents };
-    const outcome = await this.#redis(signal, () => this.#parts.records.commit(job.ref, job.fence, result));
+    const outcome = await this.#redis(job, signal, () =>
+      this.#parts.records.commit(job.ref, job.fence, result),
+    );
     if (outcome === 'stale') await this.discard(job);
-    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
-    this.#logOf(job).info({ outcome, averageBatch }, 'Job was committed');
+    await this.#redis(job, signal, () => this.#parts.puller.complete(job.pulled));
+    job.log.info({ outcome, averageBatch }, 'Job was committed');
   }
 
   /** The run ended without a result; the retry table says what becomes of the job. */
   async end(job: RunningJob, end: RunEnd, signal: AbortSignal): Promise<void> {
     const decision = decideRetry(end, job.record, this.#parts.random());
-    this.#logOf(job).info({ end: end.kind, decision }, 'Run ended without a result');
+    job.log.info({ end: end.kind, decision }, 'Run ended without a result');
     await this.discard(job);
     switch (decision.kind) {
       case 'fail':
@@ -103,7 +103,7 @@ export class JobEndings {
   /** The job is someone else's now, or cancelled: nothing of this run may stay. */
   async abandon(job: RunningJob, signal: AbortSignal): Promise<void> {
     await this.discard(job);
-    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
+    await this.#redis(job, signal, () => this.#parts.puller.complete(job.pulled));
   }
 
   /** Deletes what this run has stored. What cannot be deleted now is swept with the fences that did not win. */
@@ -114,40 +114,38 @@ export class JobEndings {
     const deletions = await Promise.allSettled(keys.map((key) => this.#parts.store.delete(key)));
     for (const deletion of deletions) {
       if (deletion.status === 'rejected') {
-        this.#logOf(job).warn({ err: deletion.reason as unknown }, 'Image of an ended run was not deleted');
+        job.log.warn({ err: deletion.reason as unknown }, 'Image of an ended run was not deleted');
       }
     }
   }
 
   async #fail(job: RunningJob, failure: RenderFailure, signal: AbortSignal): Promise<void> {
     const told = { ...failure, message: forCallers(failure.message, this.#parts.folders) };
-    await this.#redis(signal, () => this.#parts.records.fail(job.ref, job.fence, told));
-    await this.#redis(signal, () => this.#parts.puller.complete(job.pulled));
+    await this.#redis(job, signal, () => this.#parts.records.fail(job.ref, job.fence, told));
+    await this.#redis(job, signal, () => this.#parts.puller.complete(job.pulled));
   }
 
   async #handBack(job: RunningJob, reason: HandBackReason, signal: AbortSignal): Promise<void> {
-    const outcome = await this.#redis(signal, () => this.#parts.records.handBack(job.ref, job.fence, reason));
+    const outcome = await this.#redis(job, signal, () =>
+      this.#parts.records.handBack(job.ref, job.fence, reason),
+    );
     const { puller } = this.#parts;
-    await this.#redis(signal, () =>
+    await this.#redis(job, signal, () =>
       outcome === 'queued' ? puller.handBack(job.pulled) : puller.complete(job.pulled),
     );
   }
 
   async #retryLater(job: RunningJob, delayMs: number, signal: AbortSignal): Promise<void> {
-    const outcome = await this.#redis(signal, () =>
+    const outcome = await this.#redis(job, signal, () =>
       this.#parts.records.handBack(job.ref, job.fence, 'retry'),
     );
     const { puller } = this.#parts;
-    await this.#redis(signal, () =>
+    await this.#redis(job, signal, () =>
       outcome === 'queued' ? puller.retryLater(job.pulled, delayMs) : puller.complete(job.pulled),
     );
   }
 
-  #redis<Result>(signal: AbortSignal, action: () => Promise<Result>): Promise<Result> {
-    return untilRedisTakes(action, { signal, log: this.#parts.log });
-  }
-
-  #logOf(job: RunningJob): Logger {
-    return this.#parts.log.child({ jobId: job.ref.id, fence: job.fence });
+  #redis<Result>(job: RunningJob, signal: AbortSignal, action: () => Promise<Result>): Promise<Result> {
+    return untilRedisTakes(action, { signal, log: job.log });
   }
 }

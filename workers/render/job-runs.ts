@@ -211,7 +211,7 @@ export class JobRuns {
   }
 
   #background(title: string, job: RunningJob, task: () => Promise<void>): void {
-    this.#parts.background.run(title, { jobId: job.ref.id }, task);
+    this.#parts.background.run(title, job.log, task);
   }
 }
 

@@ -29,6 +29,6 @@ export async function keepLocks(parts: LockKeeperParts, signal: AbortSignal): Pr
     const held = jobs.all().filter((job) => job.inEngine.size === 0 || parts.isProgressing());
     if (held.length === 0) return;
     const lost = await parts.puller.renew(held.map((job) => job.pulled));
-    for (const { ref, lane } of lost) log.warn({ jobId: ref.id, lane }, 'Lock was lost; the fence decides');
+    for (const { ref, lane } of lost) log.warn({ job: ref.id, lane }, 'Lock was lost; the fence decides');
   }
 }

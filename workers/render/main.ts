@@ -12,7 +12,6 @@ import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { JobRecords } from '../../src/queue/job-records.ts';
 import { Keys } from '../../src/queue/keys.ts';
 import { LaneSpeeds } from '../../src/queue/lane-speeds.ts';
-import { LivePreviews } from '../../src/queue/live-previews.ts';
 import { LanePuller } from '../../src/queue/lane-puller.ts';
 import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { openStore } from '../../src/storage/open-store.ts';
@@ -44,20 +43,19 @@ const budget = budgetBytes(config.memoryBudget, config.device, await totalMemory
 const catalog = new ModelCatalog(config.modelDirs, { refusalOf: (bytes) => refusalOf(bytes, budget), log });
 const served = new ServedModels(() => catalog.offers);
 const puller = new LanePuller(redis, keys, { workerName: workerId, lockMs: config.lockMs, log });
-const background = new Background(log);
+const background = new Background();
 const stopping = new AbortController();
 const supervisor = new Supervisor({
   workerId,
   config,
   records: new JobRecords(redis, keys, config),
-  previews: new LivePreviews(redis, keys),
   puller,
   store: meteredStore(await openStore(config.store, 'worker'), metrics),
   metrics: new RenderMetrics(metrics, performance.now()),
   isServed: (model) => served.isServed(model, performance.now()),
   onModelChange: () => {
     // Once it has said goodbye, a worker stays silent.
-    if (!stopping.signal.aborted) background.run('Announcing a model', {}, () => presence.announce());
+    if (!stopping.signal.aborted) background.run('Announcing a model', log, () => presence.announce());
   },
   subscribeCancels: (handler) => subscribeCancels(redis, keys, handler),
   log,
@@ -91,7 +89,7 @@ await checkPinnedModels(config, budget);
 await checkRedis(redis, log);
 await presence.begin();
 await presence.reclaimFromTheDead();
-background.run('Keeping the farm informed', {}, () => presence.run(stopping.signal));
+background.run('Keeping the farm informed', log, () => presence.run(stopping.signal));
 await supervisor.start();
 process.send?.({ kind: 'ready' });
 

@@ -2,7 +2,7 @@
  * Shows previews to those who follow a job. They come when they can: of each image at most one is on its way and one
  * waits, the newest, whatever Redis or the encoder does meanwhile. None of them holds up the job.
  */
-import type { LivePreviews } from '../../src/queue/live-previews.ts';
+import type { JobRecords } from '../../src/queue/job-records.ts';
 import type { Background } from './background.ts';
 import { encodePreview } from './encode-image.ts';
 import type { EngineEvent } from './engine/protocol.ts';
@@ -11,7 +11,7 @@ import type { RunningJob } from './running-jobs.ts';
 export type PreviewEvent = EngineEvent & { kind: 'preview' };
 
 export interface PreviewBoardParts {
-  readonly previews: Pick<LivePreviews, 'show'>;
+  readonly records: Pick<JobRecords, 'show'>;
   readonly background: Background;
 }
 
@@ -28,7 +28,7 @@ export class PreviewBoard {
     const isBusy = this.#next.has(event.id);
     this.#next.set(event.id, isBusy ? event : undefined);
     if (isBusy) return;
-    this.#parts.background.run('Showing a preview', { jobId: job.ref.id }, () => this.#send(job, event));
+    this.#parts.background.run('Showing a preview', job.log, () => this.#send(job, event));
   }
 
   async #send(job: RunningJob, first: PreviewEvent): Promise<void> {
@@ -46,7 +46,7 @@ export class PreviewBoard {
 
   async #publish(job: RunningJob, event: PreviewEvent): Promise<void> {
     const { bytes, width, height, contentType } = await encodePreview(event);
-    await this.#parts.previews.show(job.ref, {
+    await this.#parts.records.show(job.ref, {
       kind: 'preview',
       run: job.fence,
       n: job.slotOf(event.id).n,

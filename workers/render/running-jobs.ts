@@ -6,7 +6,9 @@
  * A job leaves the table exactly once; whoever takes it out ends it.
  */
 import { EventEmitter, once } from 'node:events';
+import type { Logger } from 'pino';
 import type { JobProgress, JobRecord, JobRef, RenderedImage } from '../../src/domain/job.ts';
+import { jobLog } from '../../src/log.ts';
 import type { PulledJob } from '../../src/queue/lane-puller.ts';
 import { isAborted } from '../../src/waiting.ts';
 import type { EngineSample, SampleInputs } from './engine/sample-message.ts';
@@ -30,6 +32,8 @@ export class RunningJob {
   readonly record: JobRecord;
   readonly fence: number;
   readonly samples: readonly JobSample[];
+  /** Says on every line which job and run it is of. */
+  readonly log: Logger;
   /** Ids of the samples the engine still has. */
   readonly inEngine = new Set<string>();
   readonly stored = new Map<number, StoredImage>();
@@ -42,10 +46,11 @@ export class RunningJob {
   readonly #pace = new Pace();
   readonly #calls = new Map<string, { call: number; calls: number }>();
 
-  constructor(pulled: PulledJob, fence: number, record: JobRecord) {
+  constructor(pulled: PulledJob, fence: number, record: JobRecord, log: Logger) {
     this.pulled = pulled;
     this.fence = fence;
     this.record = record;
+    this.log = jobLog(log, { ...record, fence });
     this.samples = samplesOf(record, fence);
   }
 

@@ -16,7 +16,6 @@ import type { JobRef } from '../../src/domain/job.ts';
 import type { Subscription } from '../../src/queue/cancel-bus.ts';
 import type { WorkerStatus } from '../../src/queue/farm-registry.ts';
 import type { JobRecords } from '../../src/queue/job-records.ts';
-import type { LivePreviews } from '../../src/queue/live-previews.ts';
 import type { LanePuller } from '../../src/queue/lane-puller.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
 import { pause } from '../../src/waiting.ts';
@@ -47,7 +46,6 @@ export interface SupervisorParts {
     | 'maxLaneWaitMs'
   >;
   readonly records: JobRecords;
-  readonly previews: LivePreviews;
   readonly puller: LanePuller;
   readonly store: ObjectStore;
   /** Whether this worker takes jobs of a model; may change under way. */
@@ -91,8 +89,8 @@ export class Supervisor {
   constructor(parts: SupervisorParts) {
     this.#parts = parts;
     const { config, log } = parts;
-    this.#endings = new Background(log);
-    this.#loops = new Background(log);
+    this.#endings = new Background();
+    this.#loops = new Background();
     this.#view = new EngineView(
       config.maxBatchSize > 0 ? config.maxBatchSize : maxBatchSizeCap(config.device),
     );
@@ -107,7 +105,7 @@ export class Supervisor {
       hasWork: () => this.#jobs.samplesInEngine > 0,
       log,
     });
-    const board = new PreviewBoard({ previews: parts.previews, background: this.#loops });
+    const board = new PreviewBoard({ records: parts.records, background: this.#loops });
     this.#runs = new JobRuns({
       jobs: this.#jobs,
       endings: new JobEndings({
@@ -223,6 +221,6 @@ export class Supervisor {
   }
 
   #loop(title: string, run: (signal: AbortSignal) => Promise<void>): void {
-    this.#loops.run(title, {}, () => run(this.#stopAll.signal));
+    this.#loops.run(title, this.#parts.log, () => run(this.#stopAll.signal));
   }
 }

@@ -62,7 +62,10 @@ async function handled(event: OutboxEvent, parts: IntakeParts): Promise<boolean>
     await take(event, parts);
     return true;
   } catch (error) {
-    parts.log.warn({ err: error, id: event.ref.id }, 'webhooks of an event not queued, it is tried again');
+    parts.log.warn(
+      { err: error, subject: event.ref.id },
+      'webhooks of an event not queued, it is tried again',
+    );
     return false;
   }
 }
