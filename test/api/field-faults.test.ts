@@ -57,6 +57,21 @@ describe('a body that does not fit', () => {
       { clip_skip: 23 },
       { field: 'clip_skip', value: 23, limit: 22, message: 'at most 22' },
     ],
+    [
+      'previews less often than ever',
+      { preview: { every: 151 } },
+      { field: 'preview.every', value: 151, limit: 150, message: 'at most 150' },
+    ],
+    [
+      'a preview of another kind',
+      { preview: { kind: 'huge' } },
+      { field: 'preview.kind', value: 'huge', message: 'one of: fast, full' },
+    ],
+    [
+      'a stop before the first step',
+      { end_step: 0 },
+      { field: 'end_step', value: 0, limit: 1, message: 'at least 1' },
+    ],
     ['half a step', { steps: 1.5 }, { field: 'steps', value: 1.5, message: 'of type integer' }],
     ['an inexact seed', { seed: 2 ** 53 }, { field: 'seed', limit: LIMITS.seedMax, message: 'at most' }],
     ['a negative seed', { seed: -1 }, { field: 'seed', value: -1, limit: 0, message: 'at least 0' }],

@@ -57,6 +57,34 @@ describe('fields that depend on each other', () => {
       [{ field: 'upscale.steps', value: 51, limit: 50, message: 'must be at most 50 with the sampler lcm' }],
     ],
     ['the 50 steps of upscale with a sampler of 50', { ...UPSCALE, sampler: 'lcm' }, []],
+    ['a stop after the last step', { ...TXT2IMG, end_step: 20 }, []],
+    [
+      'a stop after the one more that PNDM makes',
+      { ...IMG2IMG, sampler: 'pndm', steps: 10, end_step: 9 },
+      [],
+    ],
+    [
+      'a stop after more steps than the strength leaves',
+      { ...IMG2IMG, steps: 10, end_step: 9 },
+      [
+        {
+          field: 'end_step',
+          value: 9,
+          limit: 8,
+          message: 'must be at most 8: so many steps does the job make',
+        },
+      ],
+    ],
+    [
+      'a stop before the second stage',
+      { ...TXT2IMG, upscale: true, end_step: 5 },
+      [{ field: 'end_step', value: 5, message: 'cannot be given together with upscale' }],
+    ],
+    [
+      'a start without latents',
+      { ...TXT2IMG, start_step: 5 },
+      [{ field: 'start_step', value: 5, message: 'cannot be given without init_latent' }],
+    ],
     ['just one step left', { ...IMG2IMG, steps: 4, strength: 0.25 }, []],
     [
       'no step left',

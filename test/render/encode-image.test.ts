@@ -1,8 +1,9 @@
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
 import type { InpaintParams, JobParams, OutputFormat, Txt2ImgParams } from '../../src/domain/job.ts';
-import { encodeImage } from '../../workers/render/encode-image.ts';
+import { encodeImage, encodePreview } from '../../workers/render/encode-image.ts';
 import type { RawImage } from '../../workers/render/image/raw-image.ts';
+import { Random } from '../support/random.ts';
 
 const image: RawImage = {
   width: 24,
@@ -211,4 +212,23 @@ test('a JPEG with a text beyond one EXIF segment goes without it', async () => {
   const long = params({ prompt: 'ß'.repeat(33_000), output: { format: 'jpeg', quality: 90 } });
   const { bytes } = await encodeImage(image, long, 1);
   expect((await sharp(bytes).metadata()).exif).toBeUndefined();
+});
+
+describe('a preview', () => {
+  test.each([
+    ['small', 24, 16, [24, 16]],
+    ['wide', 1_024, 256, [384, 96]],
+    // Nothing is harder to compress.
+    ['as large as that, and mere noise', 1_024, 1_024, [256, 256]],
+  ])('of a picture that is %s has at most 20 kB', async (_, width, height, size) => {
+    const random = new Random(1);
+    const isNoise = width === height;
+    const rgb = Uint8Array.from({ length: 3 * width * height }, (__, i) =>
+      isNoise ? random.int(0, 255) : i % 251,
+    );
+    const preview = await encodePreview({ width, height, rgb });
+    expect([preview.width, preview.height]).toEqual(size);
+    expect(preview.bytes.length).toBeLessThanOrEqual(20_000);
+    expect(await sharp(preview.bytes).metadata()).toMatchObject({ format: 'webp', width: size[0] });
+  });
 });
