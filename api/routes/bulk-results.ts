@@ -129,7 +129,7 @@ function sheetRoute(app: App, parts: Parts): void {
       const first = await cells.next();
       if (first.done === true) throw new KilnError('not_found', 'The bulk has no image yet');
       const sheet = await makeSheet(followed(first.value, cells), gone.signal);
-      return sendStream(reply, { type: 'image/png', name: `${results.bulk.id}.png` }, [sheet]);
+      return await sendStream(reply, { type: 'image/png', name: `${results.bulk.id}.png` }, [sheet]);
     } finally {
       giveBack();
     }

@@ -1,6 +1,6 @@
 /** The feeder's side of the bulks: from rows to jobs, and from outcomes to the store. */
 import type { Redis } from 'ioredis';
-import { CHUNK_ROWS, chunkOf, type BulkRef, type RowOutcome } from '../domain/bulk.ts';
+import { CHUNK_ROWS, chunkOf, type BulkRef, type ReusedPictures, type RowOutcome } from '../domain/bulk.ts';
 import { PRIORITY_RANK, type JobFailure, type JobParams, type Priority } from '../domain/job.ts';
 import { stepsOfJob } from '../domain/job-steps.ts';
 import { laneName } from '../domain/lane.ts';
@@ -11,10 +11,11 @@ import type { Keys } from './keys.ts';
 import { toList } from './replies.ts';
 import { Script } from './script.ts';
 import { BULK, CLOSE_BULK, FORGET_OUTCOMES } from './scripts/bulks.ts';
-import { FAIL_ROW, FEED_ROWS } from './scripts/feed.ts';
+import { FAIL_ROW, FEED_ROWS, REUSE_ROWS } from './scripts/feed.ts';
 
 const feedRows = new Script(BULK, FEED_ROWS);
 const failRow = new Script(BULK, FAIL_ROW);
+const reuseRows = new Script(BULK, REUSE_ROWS);
 const forgetOutcomes = new Script(BULK, FORGET_OUTCOMES);
 const closeBulk = new Script(BULK, CLOSE_BULK);
 
@@ -104,6 +105,12 @@ export class BulkFeed {
   /** Ends a row that cannot become a job. */
   async fail(ref: BulkRef, row: number, failure: JobFailure): Promise<void> {
     await failRow.run(this.#redis, this.#own(ref), [ref.tenant, ref.id, row, JSON.stringify(failure)]);
+  }
+
+  /** Ends rows whose pictures an earlier bulk has made. At most FEED_AT_ONCE. */
+  async reuse(ref: BulkRef, rows: readonly (ReusedPictures & { readonly row: number })[]): Promise<void> {
+    const args = rows.flatMap(({ row, job, result }) => [row, job, JSON.stringify(result)]);
+    await reuseRows.run(this.#redis, this.#own(ref), [ref.tenant, ref.id, ...args]);
   }
 
   /** The first chunk, from the given one on, with a row that was not fed; undefined when there is none. */

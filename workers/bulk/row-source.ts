@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { CHUNK_ROWS, chunkCount, type Bulk, type BulkRow, type ReadyRow } from '../../src/domain/bulk.ts';
 import type { RenderFailure } from '../../src/domain/failure.ts';
 import { laneName } from '../../src/domain/lane.ts';
-import type { BulkFeed } from '../../src/queue/bulk-feed.ts';
+import { FEED_AT_ONCE, type BulkFeed } from '../../src/queue/bulk-feed.ts';
 import { parseBulkRows } from '../../src/storage/bulk-rows.ts';
 import { bulkRowsKey } from '../../src/storage/object-keys.ts';
 import type { ObjectStore } from '../../src/storage/object-store.ts';
@@ -22,7 +22,7 @@ const LOOK_AHEAD_BYTES = 16 * 1_024 * 1_024;
 const FETCHED_AHEAD = 16;
 
 export interface RowSourceParts {
-  readonly feed: Pick<BulkFeed, 'nextUnfed' | 'bits' | 'fail'>;
+  readonly feed: Pick<BulkFeed, 'nextUnfed' | 'bits' | 'fail' | 'reuse'>;
   readonly store: Pick<ObjectStore, 'get'>;
   readonly fetcher: RowFetcher;
   /** Something came in meanwhile that can be fed. */
@@ -106,11 +106,10 @@ export class RowSource {
       const isFed = await feed.bits(this.bulk, 'fed', chunk);
       const rows = bytes === undefined ? undefined : readRows(bytes, chunk, { key, log });
       if (bytes === undefined || rows === undefined) return await this.#failChunk(chunk, isFed);
-      const left = new OpenChunk(
-        chunk,
-        bytes.length,
-        rows.filter(({ row }) => !isFed(row % CHUNK_ROWS)),
-      );
+      const unfed = rows.filter(({ row }) => !isFed(row % CHUNK_ROWS));
+      await this.#reuse(unfed);
+      const toRender = unfed.filter(({ reused }) => reused === undefined);
+      const left = new OpenChunk(chunk, bytes.length, toRender);
       if (!left.isEmpty) this.#chunks.push(left);
     } catch (error) {
       // The store or Redis is away: this chunk is still the next.
@@ -119,6 +118,14 @@ export class RowSource {
     }
     this.#fetchSome();
     return true;
+  }
+
+  /** Ends the rows whose pictures are there already. */
+  async #reuse(rows: readonly BulkRow[]): Promise<void> {
+    const known = rows.flatMap(({ row, reused }) => (reused === undefined ? [] : [{ row, ...reused }]));
+    for (let n = 0; n < known.length; n += FEED_AT_ONCE) {
+      await this.#parts.feed.reuse(this.bulk, known.slice(n, n + FEED_AT_ONCE));
+    }
   }
 
   #isFarEnough(): boolean {

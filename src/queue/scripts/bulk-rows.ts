@@ -53,7 +53,7 @@ local function notePace(key)
 end
 
 -- The row has ended: its outcome is kept in the hash of its chunk until the feeder has written it to the store.
-local function endRow(bulk, row, state, outcome)
+local function endRow(bulk, row, state, outcome, isReused)
   local key = bulkKey(bulk)
   local chunk = math.floor(row / CHUNK_ROWS)
   redis.call('SETBIT', key .. ':done', row, 1)
@@ -64,7 +64,8 @@ local function endRow(bulk, row, state, outcome)
   local rows = math.min(CHUNK_ROWS, redis.call('HGET', key, 'rows') - chunk * CHUNK_ROWS)
   local done = redis.call('BITCOUNT', key .. ':done', chunk * CHUNK_BYTES, (chunk + 1) * CHUNK_BYTES - 1)
   if done == rows then redis.call('SADD', key .. ':full', chunk) end
-  notePace(key)
+  -- What was not rendered says nothing about how fast rows are rendered.
+  if not isReused then notePace(key) end
   endBulkIfOver(bulk)
 end
 

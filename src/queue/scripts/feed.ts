@@ -108,3 +108,20 @@ redis.call('HINCRBY', key, 'failed', 1)
 endRow(bulk, tonumber(ARGV[3]), 'failed', outcomeOf('failed', nil, nil, ARGV[4]))
 return { 'open' }
 `;
+
+/**
+ * Rows whose pictures are there already have succeeded. Answers {'open'} or {'closed'}.
+ *
+ * ARGV  3 and so on: row, job that made them, result as JSON
+ */
+export const REUSE_ROWS = `
+${OPEN_ONLY}
+begin()
+for n = 3, #ARGV, 3 do
+  if redis.call('SETBIT', key .. ':fed', ARGV[n], 1) == 0 then
+    redis.call('HINCRBY', key, 'succeeded', 1)
+    endRow(bulk, tonumber(ARGV[n]), 'succeeded', outcomeOf('succeeded', ARGV[n + 1], ARGV[n + 2]), true)
+  end
+end
+return { 'open' }
+`;
