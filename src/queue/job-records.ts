@@ -13,6 +13,7 @@ import { toRecord, toState } from './job-hash.ts';
 import { readStory, toHistoryEntry, type HistoryEntry, type JobStory } from './job-story.ts';
 import { listJobs, readJobs, type JobFilter, type JobPage } from './job-list.ts';
 import type { Keys } from './keys.ts';
+import type { LivePreview } from './live-message.ts';
 import { pairUp, toList } from './replies.ts';
 import { Script } from './script.ts';
 import { ADMIT } from './scripts/admit.ts';
@@ -21,9 +22,12 @@ import { CLAIM } from './scripts/claim.ts';
 import { COMMIT } from './scripts/commit.ts';
 import { FAIL } from './scripts/fail.ts';
 import { HAND_BACK } from './scripts/hand-back.ts';
+import { PREVIEW } from './scripts/preview.ts';
 import { PROGRESS } from './scripts/progress.ts';
 import { TRANSITION } from './scripts/transition.ts';
 
+/** Longer than most steps take; an image of 20 kB is all that an abandoned one leaves for so long. */
+const PREVIEW_TTL_MS = 60_000;
 const IDEMPOTENCY_TTL_MS = 24 * 3_600_000;
 const ARCHIVED_ROW_TTL_MS = 60_000;
 
@@ -82,6 +86,7 @@ const SCRIPTS = {
   admit: new Script(TRANSITION, ADMIT),
   claim: new Script(TRANSITION, CLAIM),
   progress: new Script(PROGRESS),
+  show: new Script(PREVIEW),
   commit: new Script(TRANSITION, COMMIT),
   fail: new Script(TRANSITION, FAIL),
   handBack: new Script(TRANSITION, HAND_BACK),
@@ -152,6 +157,16 @@ export class JobRecords {
       ]),
     );
     return toList(answers).map((answer) => answer === 1);
+  }
+
+  /**
+   * Shows how far an image is to who listens, and for a minute to who comes later: each preview takes the place of the
+   * one before, in no record and in no outbox. False when the job is no longer of the run that it shows.
+   */
+  async show(ref: JobRef, preview: LivePreview): Promise<boolean> {
+    const keys = [this.#keys.job(ref), this.#keys.previews(ref)];
+    const args = [preview.run, preview.n, JSON.stringify(preview), PREVIEW_TTL_MS, this.#keys.live(ref)];
+    return (await SCRIPTS.show.run(this.#redis, keys, args)) === 1;
   }
 
   /** Ends the job as succeeded and counts it, once. The objects of the result must be readable before. */

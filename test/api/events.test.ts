@@ -11,7 +11,6 @@ import {
 } from '../../src/contract/events.ts';
 import { newBulkId } from '../../src/job-id.ts';
 import { Keys } from '../../src/queue/keys.ts';
-import { LivePreviews } from '../../src/queue/live-previews.ts';
 import { EventReader, type ServerEvent } from '../support/event-reader.ts';
 import { PlayedWorker, REQUEST, jobOf, problemOf, refOf, startApi, type TestApi } from './test-api.ts';
 
@@ -19,13 +18,11 @@ const IMAGE = Buffer.from('the bytes of an image');
 
 let api: TestApi;
 let worker: PlayedWorker;
-let previews: LivePreviews;
 const readers: EventReader[] = [];
 
 beforeAll(async () => {
   api = await startApi();
   worker = new PlayedWorker(api.parts);
-  previews = new LivePreviews(api.redis.client(), new Keys(api.parts.config.prefix));
 });
 afterEach(() => Promise.all(readers.splice(0).map((reader) => reader.close())));
 afterAll(() => api.close());
@@ -65,7 +62,7 @@ const PREVIEW = { step: 5, steps: 20, ms: 1.5, width: 1, height: 1 };
 
 function showPreview(id: string, run: number, n: number, data = 'AAAA'): Promise<boolean> {
   const rest = { kind: 'preview', how: 'fast', contentType: 'image/webp' } as const;
-  return previews.show(refOf(id), { ...PREVIEW, ...rest, run, n, data });
+  return api.parts.records.show(refOf(id), { ...PREVIEW, ...rest, run, n, data });
 }
 
 describe('GET /v1/jobs/:id/events', () => {
