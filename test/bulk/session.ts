@@ -11,6 +11,7 @@ import { chunkCount, endedRows, type Bulk, type BulkRef } from '../../src/domain
 import type { Txt2ImgParams } from '../../src/domain/job.ts';
 import { BulkFeed } from '../../src/queue/bulk-feed.ts';
 import { BulkRecords } from '../../src/queue/bulk-records.ts';
+import { pairUp } from '../../src/queue/replies.ts';
 import { jobDocumentKey } from '../../src/storage/object-keys.ts';
 import { openBooks, type Books } from '../support/books.ts';
 import { acceptedBulk, type Ender } from '../support/bulks.ts';
@@ -18,6 +19,7 @@ import type { Farm } from '../support/farm.ts';
 import type { FarmProcess } from '../support/processes.ts';
 
 const POLL_MS = 5;
+const ENDS: ReadonlySet<string> = new Set(['job.succeeded', 'job.failed', 'job.cancelled']);
 
 export interface SessionPlan {
   readonly rows: number;
@@ -82,8 +84,9 @@ async function watch(bulks: BulkRecords, ref: BulkRef, broken: string[]): Promis
   let ended = 0;
   for (let polls = 1; ; polls++) {
     const { rows, counts, finishedAt } = await read(bulks, ref);
-    const sum = Object.values(counts).reduce((total, count) => total + count, 0);
-    if (sum !== rows || Math.min(...Object.values(counts)) < 0) {
+    const each: number[] = Object.values(counts);
+    const sum = each.reduce((total, count) => total + count, 0);
+    if (sum !== rows || Math.min(...each) < 0) {
       broken.push(`poll ${polls}: ${JSON.stringify(counts)} do not add up to ${rows}`);
     }
     if (endedRows(counts) < ended) broken.push(`poll ${polls}: rows that had ended are no longer ended`);
@@ -101,26 +104,28 @@ async function settled({ redis, keys }: Books, ref: BulkRef): Promise<Bulk> {
 }
 
 async function brokenEvents({ redis, keys }: Books, bulk: Bulk): Promise<string[]> {
-  const queued = new Map<string, number>();
-  const ends = new Map<string, number>();
-  let completed = 0;
-  for (const [, fields] of await redis.xrange(keys.outbox, '-', '+')) {
-    const event = new Map<string, string>();
-    for (let n = 0; n + 1 < fields.length; n += 2) event.set(fields[n] ?? '', fields[n + 1] ?? '');
-    const type = event.get('type') ?? '';
-    if (type === 'bulk.completed' && event.get('id') === bulk.id) completed += 1;
-    const place = event.get('bulk') ?? '';
-    if (!place.startsWith(`${bulk.id} `)) continue;
-    if (type === 'job.queued') add(queued, place);
-    if (['job.succeeded', 'job.failed', 'job.cancelled'].includes(type)) add(ends, place);
-  }
-  const broken = completed === 1 ? [] : [`the bulk was told to be completed ${completed} times`];
+  const events = (await redis.xrange(keys.outbox, '-', '+')).map(([, fields]) => pairUp(fields));
+  const own = events.filter((event) => event.get('bulk')?.startsWith(`${bulk.id} `) ?? false);
+  const queued = countOf(own.filter((event) => event.get('type') === 'job.queued'));
+  const ended = countOf(own.filter((event) => ENDS.has(event.get('type') ?? '')));
+  const completed = events.filter((event) => event.get('type') === 'bulk.completed').length;
+  const broken = completed === 1 ? [] : [`bulks were told to be completed ${completed} times`];
   for (let row = 0; row < bulk.rows; row++) {
-    const place = `${bulk.id} ${row}`;
-    if (queued.get(place) !== 1) broken.push(`row ${row} was queued ${queued.get(place) ?? 0} times`);
-    if (ends.get(place) !== 1) broken.push(`row ${row} ended ${ends.get(place) ?? 0} times`);
+    const times = [queued.get(row) ?? 0, ended.get(row) ?? 0];
+    if (times.some((count) => count !== 1))
+      broken.push(`row ${row} was queued and ended ${times.join(' and ')} times`);
   }
   return broken;
+}
+
+/** Events by row. */
+function countOf(events: readonly ReadonlyMap<string, string>[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const event of events) {
+    const row = Number(event.get('bulk')?.split(' ')[1]);
+    counts.set(row, (counts.get(row) ?? 0) + 1);
+  }
+  return counts;
 }
 
 async function brokenResults({ redis, keys, store }: Books, bulk: Bulk): Promise<string[]> {
@@ -147,8 +152,4 @@ async function read(bulks: BulkRecords, ref: BulkRef): Promise<Bulk> {
   const bulk = await bulks.read(ref);
   if (bulk === undefined) throw new Error(`there is no bulk ${ref.id}`);
   return bulk;
-}
-
-function add(counts: Map<string, number>, key: string): void {
-  counts.set(key, (counts.get(key) ?? 0) + 1);
 }
