@@ -28,7 +28,7 @@ export interface SessionPlan {
   /** What is killed, and started again, when so large a share of the rows has ended; in the order of the shares. */
   readonly kills: readonly {
     readonly at: number;
-    readonly victim: (farm: Farm) => FarmProcess | undefined;
+    readonly victims: (farm: Farm) => readonly FarmProcess[];
   }[];
   /** Ends jobs in place of supervisors. */
   readonly ender?: (books: Books) => Ender;
@@ -69,13 +69,11 @@ export async function bulkSession(farm: Farm, plan: SessionPlan): Promise<Sessio
 }
 
 async function killAll(farm: Farm, { rows, kills }: SessionPlan, look: () => Promise<Bulk>): Promise<void> {
-  for (const { at, victim } of kills) {
+  for (const { at, victims } of kills) {
     while (endedRows((await look()).counts) < at * rows) await pause(POLL_MS);
-    const process = victim(farm);
-    if (process === undefined) throw new Error('there is nothing to kill');
-    process.signal('SIGKILL');
-    await process.exited();
-    await process.start();
+    for (const process of victims(farm)) process.signal('SIGKILL');
+    await Promise.all(victims(farm).map((process) => process.exited()));
+    await Promise.all(victims(farm).map((process) => process.start()));
   }
 }
 

@@ -1,10 +1,15 @@
-/** `npm run faults -- --seed N --jobs N [--json] [--naive]`: breaks a real farm, and judges what it did meanwhile. */
+/**
+ * `npm run faults -- --seed N --jobs N [--json] [--naive]`: breaks a real farm, and judges what it did meanwhile.
+ * `npm run faults -- --bulk ROWS` does so with the rows of one bulk, and judges how each of them ended.
+ */
 import { parseArgs } from 'node:util';
+import { killSession } from '../bulk/kill-session.ts';
 import type { Verdict } from './checker.ts';
 import { runSession, type SessionOptions, type SessionOutcome } from './session.ts';
 
 const JOBS_MAX = 2_000;
 const LOCK_SECONDS = 4;
+const ROWS_MAX = 1_000_000;
 
 // An exit of our own takes the farm along, frozen processes too.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
@@ -15,8 +20,20 @@ const { values } = parseArgs({
     jobs: { type: 'string', default: '200' },
     json: { type: 'boolean', default: false },
     naive: { type: 'boolean', default: false },
+    bulk: { type: 'string' },
   },
 });
+
+if (values.bulk !== undefined) {
+  const { broken, bulk, polls, seconds } = await killSession(
+    wholeNumber('--bulk', values.bulk, { min: 1, max: ROWS_MAX }),
+  );
+  for (const line of broken) console.log(`FAIL    ${line}`);
+  console.log(
+    `${broken.length} faults, ${polls} polls in ${seconds.toFixed(0)} s: ${JSON.stringify(bulk.counts)}`,
+  );
+  process.exit(broken.length > 0 ? 1 : 0);
+}
 
 const options: SessionOptions = {
   seed: wholeNumber('--seed', values.seed, { min: 0, max: 2 ** 32 - 1 }),

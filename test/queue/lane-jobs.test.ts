@@ -29,11 +29,11 @@ async function keptBeside(ids: readonly string[]): Promise<Record<string, unknow
   const own = names.map((name) => name.slice(lane('').length)).filter((part) => !ids.includes(part));
   return {
     parts: own.filter((part) => !['events', 'meta', 'id'].includes(part)).toSorted(),
-    prioritized: (await q().redis.zrange(lane('prioritized'), 0, -1, 'WITHSCORES')).map((text) =>
+    prioritized: (await q().redis.zrange(lane('prioritized'), '0', '-1', 'WITHSCORES')).map((text) =>
       ids.includes(text) ? ids.indexOf(text) : Number(text),
     ),
     counter: await q().redis.get(lane('pc')),
-    marker: await q().redis.zrange(lane('marker'), 0, -1, 'WITHSCORES'),
+    marker: await q().redis.zrange(lane('marker'), '0', '-1', 'WITHSCORES'),
   };
 }
 
