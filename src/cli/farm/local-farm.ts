@@ -43,7 +43,11 @@ export class LocalFarm {
       KILN_DATA_DIR: config.dataDir,
       KILN_PORT: String(config.port),
     };
-    await Promise.all(FARM_PROCESSES.map((name) => this.#startChild(this.#planProcess(name, inherited))));
+    const environments = FARM_PROCESSES.map((name, n) => ({
+      name,
+      own: withMetricsPort(inherited, config, n),
+    }));
+    await Promise.all(environments.map(({ name, own }) => this.#startChild(this.#planProcess(name, own))));
   }
 
   /** In order: nothing new comes in, running jobs drain, the courier archives what ended, Redis saves. */
@@ -92,4 +96,9 @@ export class LocalFarm {
     };
     return { name, launch, ready: farmProcessReady, stopMs: config.drainMs + STOP_MARGIN_MS };
   }
+}
+
+/** A port for the metrics of each process, one after the other. */
+function withMetricsPort(inherited: NodeJS.ProcessEnv, { metrics }: Config, n: number): NodeJS.ProcessEnv {
+  return metrics.port === 0 ? inherited : { ...inherited, KILN_METRICS_PORT: String(metrics.port + n) };
 }
