@@ -8,6 +8,7 @@ import { LocalStore } from '../../src/storage/local-store.ts';
 import { inputFolder, inputKey } from '../../src/storage/object-keys.ts';
 import { sweepInputs, sweepPauseMs } from '../../workers/courier/input-sweep.ts';
 import { LANE, NEVER, queueFixture } from '../queue/fixture.ts';
+import { acceptedBulk } from '../support/bulks.ts';
 import { newRef, someParams } from '../support/jobs.ts';
 import { temporaryFolder } from '../support/temporary-folder.ts';
 
@@ -120,4 +121,23 @@ it('nothing goes when somebody else has the lease, or the sweep is told to stop'
 it('sweeps come often enough to see a waiting job in the second half of its images’ life', () => {
   expect(sweepPauseMs(TTL)).toBe(HOUR);
   expect(sweepPauseMs(8_000)).toBe(1_000);
+});
+
+it('the images of rows that are no jobs yet stay, of bulks that are older than they', async () => {
+  const [ready, named, unused] = ['a', 'b', 'c'].map((digit) => `up_${digit.repeat(64)}`);
+  for (const id of [ready, named, unused]) await putInput(id ?? '', 11 * HOUR);
+  const { redis, keys } = q();
+  const params = { ...CHANGED, kind: 'img2img', image: ready ?? '' } as const;
+  const request = {
+    kind: 'inpaint',
+    prompt: 'x',
+    seed: 1,
+    image: named ?? '',
+    mask: 'https://x.example/m.png',
+  } as const;
+  const model = { name: 'm', defaultWidth: 64, defaultHeight: 64 };
+  const ref = await acceptedBulk({ redis, keys, store }, [{ params }, { request, model }]);
+  await redis.hset(keys.bulk(ref), 'createdAt', Date.now() - 11 * HOUR);
+  await sweep();
+  expect(await kept()).toEqual([ready, named]);
 });

@@ -1,7 +1,13 @@
 /** Bulks for tests: rows in the store as an upload leaves them, and hands that end jobs without rendering them. */
 import type { Redis } from 'ioredis';
 import { pino } from 'pino';
-import { CHUNK_ROWS, type BulkFacts, type BulkRef, type RowToFetch } from '../../src/domain/bulk.ts';
+import {
+  CHUNK_ROWS,
+  type BulkFacts,
+  type BulkRef,
+  type ReadyRow,
+  type RowToFetch,
+} from '../../src/domain/bulk.ts';
 import type { Txt2ImgParams } from '../../src/domain/job.ts';
 import { newBulkId } from '../../src/job-id.ts';
 import { BulkRecords } from '../../src/queue/bulk-records.ts';
@@ -19,7 +25,7 @@ export interface BulkBooks {
   readonly store: ObjectStore;
 }
 
-type GivenRow = Partial<Txt2ImgParams> | Pick<RowToFetch, 'request' | 'model'>;
+type GivenRow = Partial<Txt2ImgParams> | Pick<ReadyRow, 'params'> | Pick<RowToFetch, 'request' | 'model'>;
 
 export async function acceptedBulk(
   { redis, keys, store }: BulkBooks,
@@ -29,7 +35,7 @@ export async function acceptedBulk(
   const ref = { tenant: 'default', id: newBulkId() };
   const lines = rows.map((given, row) => {
     const place = { row, line: row + 2, ref: null };
-    if ('request' in given) return bulkRowLine({ ...place, ...given });
+    if ('request' in given || 'params' in given) return bulkRowLine({ ...place, ...given });
     return bulkRowLine({ ...place, params: someParams({ seeds: [row], priority: 'bulk', ...given }) });
   });
   for (let from = 0; from < lines.length; from += CHUNK_ROWS) {

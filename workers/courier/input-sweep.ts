@@ -4,6 +4,7 @@
  */
 import type { Logger } from 'pino';
 import { DEFAULT_TENANT, type InputId, type JobParams } from '../../src/domain/job.ts';
+import { keepInputsOfBulks } from './bulk-inputs.ts';
 import type { Lease } from '../../src/queue/lease.ts';
 import { tenantsOf, unfinishedJobs } from '../../src/queue/unfinished-jobs.ts';
 import { inputFolder, inputKey } from '../../src/storage/object-keys.ts';
@@ -43,7 +44,7 @@ export async function sweepInputs(parts: SweepParts, options: SweepOptions): Pro
   if (deleted > 0) parts.log.info({ deleted }, 'unused inputs deleted');
 }
 
-/** Only jobs of half that age are looked at: the images of younger ones are younger still. */
+/** Only jobs and bulks of half that age are looked at: the images of younger ones are younger still. */
 async function keepUsed(
   parts: SweepParts,
   tenant: string,
@@ -55,6 +56,7 @@ async function keepUsed(
       parts.log.warn({ job: id, input }, 'a job waits whose image is gone');
     }
   }
+  await keepInputsOfBulks(parts, { tenant, minAgeMs: inputTtlMs / 2, signal, inputsOfJob: inputsOf });
 }
 
 function inputsOf(params: JobParams): InputId[] {

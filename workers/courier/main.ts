@@ -16,6 +16,7 @@ import { stopOnSignal } from '../../src/stop-on-signal.ts';
 import { openStore } from '../../src/storage/open-store.ts';
 import { every } from '../../src/waiting.ts';
 import { archiveNext } from './archiver.ts';
+import { DRAFT_SWEEP_PAUSE_MS, sweepDrafts } from './draft-sweep.ts';
 import { sweepInputs, sweepPauseMs } from './input-sweep.ts';
 import { tidyUp } from './janitor.ts';
 import { WebhookCourier } from './webhooks/webhook-courier.ts';
@@ -89,6 +90,11 @@ loops = Promise.all([
     () => sweepInputs({ ...books, lease }, { inputTtlMs: config.inputTtlMs, signal }),
     { title: 'Sweeping inputs', signal, log },
   ),
+  every(DRAFT_SWEEP_PAUSE_MS, () => sweepDrafts({ ...books, lease }, Date.now()), {
+    title: 'Sweeping drafts',
+    signal,
+    log,
+  }),
 ]);
 process.send?.({ kind: 'ready' });
 
