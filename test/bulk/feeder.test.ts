@@ -20,7 +20,7 @@ import { bulkDocumentKey, bulkRowsKey } from '../../src/storage/object-keys.ts';
 import { Feeder } from '../../workers/bulk/feeder.ts';
 import { RowFetcher } from '../../workers/bulk/row-fetcher.ts';
 import { queueFixture } from '../queue/fixture.ts';
-import { acceptedBulk, Hands } from '../support/bulks.ts';
+import { acceptedBulk, enderOf, Hands, type Taken } from '../support/bulks.ts';
 
 const q = queueFixture();
 const log = pino({ level: 'silent' });
@@ -97,25 +97,26 @@ const rowsOf = (count: number): object[] => Array.from({ length: count }, () => 
 describe('the feeder', () => {
   it('feeds a bulk through a window much smaller than it, and stores how each row ended', async () => {
     startFeeder();
-    const ref = await accept(rowsOf(1_205));
-    const work = hands.workThrough((taken) =>
-      taken.claim.record.params.seeds[0] === 7 ? hands.fail(taken) : hands.finish(taken),
-    );
+    const ref = await accept(rowsOf(1_010));
+    const ender = enderOf(4, (one, taken) =>
+      taken.claim.record.params.seeds[0] === 7 ? one.fail(taken) : one.finish(taken),
+    )(q());
+    const work = ender.run();
     const bulk = await when(ref, (now) => {
       expect(now.counts.queued).toBeLessThanOrEqual(WINDOW);
       return isOver(now);
     });
-    await hands.stop();
+    await ender.stop();
     await work;
-    expect(bulk).toMatchObject({ state: 'completed', counts: { succeeded: 1_204, failed: 1 } });
+    expect(bulk).toMatchObject({ state: 'completed', counts: { succeeded: 1_009, failed: 1 } });
     while ((await feed.open()).length > 0);
     expect(parseBulkDocument((await store.get(bulkDocumentKey(ref)))!)).toMatchObject({ id: ref.id });
     expect(await q().redis.keys(`${q().keys.bulk(ref, 'ends:0').slice(0, -1)}*`)).toEqual([]);
     const outcomes = await readOutcomes({ feed, store }, bulk, 0);
     const rest = await readOutcomes({ feed, store }, bulk, 1);
-    expect([outcomes.size, rest.size]).toEqual([1_000, 205]);
+    expect([outcomes.size, rest.size]).toEqual([1_000, 10]);
     expect(outcomes.get(7)).toMatchObject({ row: 7, state: 'failed', failure: { code: 'render_failed' } });
-    expect(rest.get(1_204)).toMatchObject({ row: 1_204, state: 'succeeded', failure: null });
+    expect(rest.get(1_009)).toMatchObject({ row: 1_009, state: 'succeeded', failure: null });
   });
 
   it('does not let a lane that has enough hold up the rows of others behind it', async () => {
@@ -220,8 +221,7 @@ describe('pause, resume and cancel', () => {
 it('a retry feeds failed rows again, and their new outcomes replace the old', async () => {
   startFeeder();
   const ref = await accept(rowsOf(20));
-  const isEven = ({ claim }: { claim: { record: { params: { seeds: readonly number[] } } } }): boolean =>
-    (claim.record.params.seeds[0] ?? 0) % 2 === 0;
+  const isEven = ({ claim }: Taken): boolean => (claim.record.params.seeds[0] ?? 0) % 2 === 0;
   let isBroken = true;
   const work = hands.workThrough((taken) =>
     isBroken && isEven(taken) ? hands.fail(taken) : hands.finish(taken),

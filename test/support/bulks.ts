@@ -47,7 +47,10 @@ export async function acceptedBulk(
   return ref;
 }
 
-type Claimed = ClaimOutcome & { kind: 'claimed' };
+export interface Taken {
+  readonly pulled: PulledJob;
+  readonly claim: ClaimOutcome & { kind: 'claimed' };
+}
 
 /** Pulls and claims jobs as a worker does, and lets the test end them. */
 export class Hands {
@@ -67,7 +70,7 @@ export class Hands {
   }
 
   /** The next job that lets itself be claimed; undefined when none comes for so long. */
-  async take(timeoutMs = 10_000): Promise<{ pulled: PulledJob; claim: Claimed } | undefined> {
+  async take(timeoutMs = 10_000): Promise<Taken | undefined> {
     for (;;) {
       const pulled = await this.#puller.next({ timeoutMs, signal: this.#stopping.signal });
       if (pulled === undefined) return undefined;
@@ -77,26 +80,31 @@ export class Hands {
     }
   }
 
-  async finish({ pulled, claim }: { pulled: PulledJob; claim: Claimed }): Promise<void> {
+  async finish({ pulled, claim }: Taken): Promise<void> {
     await this.records.commit(pulled.ref, claim.fence, someResult(pulled.ref, claim.fence));
     await this.#puller.complete(pulled);
   }
 
-  async fail({ pulled, claim }: { pulled: PulledJob; claim: Claimed }): Promise<void> {
+  async fail({ pulled, claim }: Taken): Promise<void> {
     await this.records.fail(pulled.ref, claim.fence, { code: 'render_failed', message: 'it broke' });
     await this.#puller.complete(pulled);
   }
 
   /** Ends whatever comes, until `stop`. */
-  async workThrough(end: (taken: { pulled: PulledJob; claim: Claimed }) => Promise<void>): Promise<void> {
+  async workThrough(end: (taken: Taken) => Promise<void>): Promise<void> {
     while (!this.#stopping.signal.aborted) {
       const taken = await this.take();
       if (taken !== undefined) await end(taken);
     }
   }
 
-  async stop(): Promise<void> {
+  /** Takes no more jobs. */
+  letGo(): void {
     this.#stopping.abort();
+  }
+
+  async stop(): Promise<void> {
+    this.letGo();
     await this.#puller.close();
   }
 }
@@ -108,8 +116,13 @@ export interface Ender {
   stop(): Promise<void>;
 }
 
+type End = (hands: Hands, taken: Taken) => Promise<void>;
+
 /** Hands in this process, which take their connections from the books. */
-export function enderOf(count: number): (books: Pick<BulkBooks, 'redis' | 'keys'>) => Ender {
+export function enderOf(
+  count: number,
+  end: End = (hands, taken) => hands.finish(taken),
+): (books: Pick<BulkBooks, 'redis' | 'keys'>) => Ender {
   return ({ redis, keys }) => {
     const clients: Redis[] = [];
     const client = (): Redis => {
@@ -118,12 +131,16 @@ export function enderOf(count: number): (books: Pick<BulkBooks, 'redis' | 'keys'
       return copy;
     };
     const hands = Array.from({ length: count }, () => new Hands(client, keys));
+    let working: Promise<unknown> = Promise.resolve();
     return {
       async run() {
         await Promise.all(hands.map((one) => one.start()));
-        await Promise.all(hands.map((one) => one.workThrough((taken) => one.finish(taken))));
+        working = Promise.all(hands.map((one) => one.workThrough((taken) => end(one, taken))));
+        await working;
       },
       async stop() {
+        for (const one of hands) one.letGo();
+        await working;
         await Promise.all(hands.map((one) => one.stop()));
         for (const one of clients) one.disconnect();
       },
