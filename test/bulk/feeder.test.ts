@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { readOutcomes } from '../../src/bulk-outcomes.ts';
@@ -25,6 +26,7 @@ import { acceptedBulk, enderOf, Hands, type Taken } from '../support/bulks.ts';
 const q = queueFixture();
 const log = pino({ level: 'silent' });
 const WINDOW = 8;
+const POLL_MS = 2;
 const IMAGE = { id: `up_${'a'.repeat(64)}`, width: 128, height: 64 };
 
 let folder: string;
@@ -88,6 +90,7 @@ async function when(ref: BulkRef, condition: (bulk: Bulk) => boolean): Promise<B
     if (bulk === undefined) throw new Error(`there is no bulk ${ref.id}`);
     expect(Math.min(...Object.values(bulk.counts))).toBeGreaterThanOrEqual(0);
     if (condition(bulk)) return bulk;
+    await pause(POLL_MS);
   }
 }
 
