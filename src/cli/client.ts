@@ -1,6 +1,8 @@
 /** The CLI's way to a farm: the public HTTP API, its answers checked against the same shapes that the API sends. */
 import { type Static, type TSchema } from 'typebox';
 import { Value } from 'typebox/value';
+import { BulkUpload } from '../contract/bulk-upload.ts';
+import { BulkView } from '../contract/bulk.ts';
 import { JobList, JobView } from '../contract/job.ts';
 import { Problem } from '../contract/problem.ts';
 import { Upload } from '../contract/upload.ts';
@@ -10,7 +12,10 @@ const REQUEST_LIMIT_MS = 30_000;
 
 interface ApiRequest {
   readonly method?: string;
-  readonly body?: string | Uint8Array<ArrayBuffer>;
+  readonly body?: string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array>;
+  readonly duplex?: 'half';
+  /** It may take as long as it likes. */
+  readonly isPatient?: true;
   /** Of the body. */
   readonly type?: string;
 }
@@ -49,6 +54,32 @@ export class KilnClient {
     return this.#ask(JobView, `/v1/jobs/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
   }
 
+  /** Sends the file of a bulk; the API reads its form from its type and bytes. `query` has the options of the upload. */
+  uploadBulk(
+    file: ReadableStream<Uint8Array>,
+    { type, query }: { type: string; query: URLSearchParams },
+  ): Promise<BulkUpload> {
+    // No limit: a million rows take their time to arrive and to be checked.
+    const request = { method: 'POST', body: file, type, duplex: 'half', isPatient: true } as const;
+    return this.#ask(BulkUpload, `/v1/bulks?${query.toString()}`, request);
+  }
+
+  bulk(id: string): Promise<BulkView> {
+    return this.#ask(BulkView, `/v1/bulks/${encodeURIComponent(id)}`);
+  }
+
+  cancelBulk(id: string): Promise<BulkView> {
+    return this.#ask(BulkView, `/v1/bulks/${encodeURIComponent(id)}/cancel`, { method: 'POST' });
+  }
+
+  /** The images and the table of a bulk, as a zip, as it is made. */
+  async bulkZip(id: string): Promise<ReadableStream<Uint8Array>> {
+    const path = `/v1/bulks/${encodeURIComponent(id)}/results.zip`;
+    const response = await this.#fetch(path, { headers: this.#headers });
+    if (!response.ok || response.body === null) throw await this.#failure(response);
+    return response.body;
+  }
+
   async workers(): Promise<Worker[]> {
     const { workers } = await this.#ask(WorkerList, '/v1/workers');
     return workers;
@@ -70,12 +101,12 @@ export class KilnClient {
   async #ask<Shape extends TSchema>(
     shape: Shape,
     path: string,
-    { type, ...request }: ApiRequest = {},
+    { type, isPatient, ...request }: ApiRequest = {},
   ): Promise<Static<Shape>> {
     const response = await this.#fetch(path, {
       ...request,
       headers: type === undefined ? this.#headers : { ...this.#headers, 'content-type': type },
-      signal: AbortSignal.timeout(REQUEST_LIMIT_MS),
+      signal: isPatient === true ? null : AbortSignal.timeout(REQUEST_LIMIT_MS),
     });
     if (!response.ok) throw await this.#failure(response);
     return Value.Parse(shape, await response.json());

@@ -4,7 +4,9 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { Value } from 'typebox/value';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { BulkList } from '../../src/contract/bulk.ts';
 import { packageRoot } from '../../src/paths.ts';
 import { jobOf, PlayedWorker, REQUEST, startApi, type TestApi } from '../api/test-api.ts';
 
@@ -129,3 +131,27 @@ test('kiln keys makes a key that works, lists it without its secret, and takes i
   const [, id = ''] = key.split('_');
   expect((await kiln(['keys', 'revoke', id], env)).stdout).toBe(`Key ${id} is revoked\n`);
 }, 30_000);
+
+test('kiln bulk sends a table, says which rows cannot be run, follows the rest and writes the zip', async () => {
+  await writeFile(join(folder, 'rows.csv'), 'prompt,seed\na cube,1\na ball,x\n');
+  const args = ['bulk', 'rows.csv', '--set', 'steps=3', '--on-error', 'skip', '--watch'];
+  const running = kiln(args);
+  const headers = { authorization: `Bearer ${KEY}` };
+  const bulk = await vi.waitFor(
+    async () => {
+      const { text } = await api.send('/v1/bulks', { headers });
+      const [first] = Value.Parse(BulkList, JSON.parse(text)).bulks;
+      expect(first).toMatchObject({ name: 'rows.csv', rows: 1, rejected: 1 });
+      return first;
+    },
+    { timeout: 20_000 },
+  );
+  expect((await kiln(['cancel', bulk?.id ?? ''])).stdout).toBe(`${bulk?.id} cancelled\n`);
+  const { code, stdout, stderr } = await running;
+  expect(stderr).toContain('1 of 2 rows accepted');
+  expect(stderr).toContain('line 3, seed: must be of type integer');
+  expect(stderr).toContain('cancelled: 0 rows succeeded, 0 failed, 1 were cancelled');
+  expect({ code, stdout }).toEqual({ code: 1, stdout: 'rows-results.zip\n' });
+  const zip = await readFile(join(folder, 'rows-results.zip'));
+  expect(zip.subarray(0, 4).toString('latin1')).toBe('PK\x03\x04');
+}, 40_000);

@@ -40,12 +40,12 @@ export function jobsCommand(): Command {
 
 export function cancelCommand(): Command {
   return new Command('cancel')
-    .description('cancel jobs')
+    .description('cancel jobs and bulks')
     .argument('<id...>')
     .action(async (ids: string[]) => {
       const client = farmClient(process.env);
       for (const id of ids) {
-        const { state } = await client.cancel(id);
+        const { state } = id.startsWith('bulk_') ? await client.cancelBulk(id) : await client.cancel(id);
         console.log(`${id} ${state}`);
       }
     });
