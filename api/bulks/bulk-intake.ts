@@ -119,6 +119,7 @@ async function receiveAndCheck(
         offers: { models, defaultModel },
         fetches: config.outbound,
         webhooks: config.webhooks.outbound,
+        maxRows: BULK_LIMITS.rows,
         isDry: options.isDry,
         isDiff: previous !== undefined,
       },

@@ -25,6 +25,7 @@ export interface CheckOrder extends RowRules {
   readonly defaults: ReadonlyMap<string, string>;
   /** Where images may be fetched from. */
   readonly fetches: OutboundPolicy;
+  readonly maxRows: number;
   /** Nothing is stored but the faults. */
   readonly isDry: boolean;
   /** There is an earlier bulk whose pictures may be used again. */
@@ -68,6 +69,7 @@ function settled(checked: (CheckedRow | Promise<CheckedRow>)[]): CheckedRow[] | 
 
 class CheckResults {
   readonly #format: TableFormat;
+  readonly #maxRows: number;
   readonly #host: CheckHost;
   readonly #writer: RowWriter;
   readonly #costs = new LaneCosts();
@@ -76,6 +78,7 @@ class CheckResults {
 
   constructor(order: CheckOrder, host: CheckHost, previous: PreviousRows | undefined) {
     this.#format = order.format;
+    this.#maxRows = order.maxRows;
     this.#host = host;
     this.#writer = new RowWriter(host, { isDry: order.isDry, previous });
   }
@@ -96,8 +99,8 @@ class CheckResults {
         if (!isReused && 'params' in result.row) this.#costs.add(result.row.params);
       }
     }
-    if (counts.rows > BULK_LIMITS.rows) {
-      throw fileFault(`has more than ${BULK_LIMITS.rows} rows`, { limit: BULK_LIMITS.rows });
+    if (counts.rows > this.#maxRows) {
+      throw fileFault(`has more than ${this.#maxRows} rows`, { limit: this.#maxRows });
     }
     await this.#tell(faults);
     await this.#writer.flush();
