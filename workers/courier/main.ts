@@ -73,28 +73,16 @@ await serveMetrics({ ...config.metrics, source: registry, log });
 await checkRedis(redis, log);
 await group.create();
 await webhooks.create();
+const loop = (title: string, pauseMs: number, round: () => Promise<void>): Promise<void> =>
+  every(pauseMs, round, { title, signal, log });
+const tidying = { ...config, graceMs: GRACE_MS, signal };
+const sweeping = { inputTtlMs: config.inputTtlMs, signal };
 loops = Promise.all([
   webhooks.run(),
-  every(0, () => archiveNext({ ...books, group }), { title: 'Archiving', signal, log }),
-  every(
-    config.reconcileMs,
-    () => tidyUp({ ...books, lanes, lease, group }, { ...config, graceMs: GRACE_MS, signal }),
-    {
-      title: 'Tidying up',
-      signal,
-      log,
-    },
-  ),
-  every(
-    sweepPauseMs(config.inputTtlMs),
-    () => sweepInputs({ ...books, lease }, { inputTtlMs: config.inputTtlMs, signal }),
-    { title: 'Sweeping inputs', signal, log },
-  ),
-  every(DRAFT_SWEEP_PAUSE_MS, () => sweepDrafts({ ...books, lease }, Date.now()), {
-    title: 'Sweeping drafts',
-    signal,
-    log,
-  }),
+  loop('Archiving', 0, () => archiveNext({ ...books, group })),
+  loop('Tidying up', config.reconcileMs, () => tidyUp({ ...books, lanes, lease, group }, tidying)),
+  loop('Sweeping inputs', sweepPauseMs(config.inputTtlMs), () => sweepInputs({ ...books, lease }, sweeping)),
+  loop('Sweeping drafts', DRAFT_SWEEP_PAUSE_MS, () => sweepDrafts({ ...books, lease }, Date.now())),
 ]);
 process.send?.({ kind: 'ready' });
 
