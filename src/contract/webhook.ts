@@ -34,13 +34,6 @@ export const JobWebhookField = webhookField(
   'Where to tell what becomes of the job; when absent, the webhook of the farm if it has one',
 ) satisfies TUnsafe<AskedWebhook<JobWebhookEvent> | null>;
 
-/** The `webhook` of a bulk: its jobs are told of as if each had asked, and so is its end. */
-export const BulkWebhookField = webhookField(
-  WEBHOOK_EVENTS,
-  DEFAULT_WEBHOOK_EVENTS,
-  'Where to tell what becomes of the jobs of the bulk, and of the bulk as a whole (bulk.completed)',
-) satisfies TUnsafe<AskedWebhook<WebhookEvent> | null>;
-
 /** One `type` list instead of a union: a fault then names the field once, not once for every branch. */
 function webhookField<Event extends WebhookEvent>(
   events: readonly Event[],

@@ -1,81 +1,16 @@
-import { beforeEach, describe, expect, it } from 'vitest';
-import type { Bulk, BulkFacts, BulkRef } from '../../src/domain/bulk.ts';
+import { describe, expect, it } from 'vitest';
 import { endedRows } from '../../src/domain/bulk.ts';
-import { BulkFeed } from '../../src/queue/bulk-feed.ts';
-import { BulkRecords } from '../../src/queue/bulk-records.ts';
-import { newBulkId } from '../../src/job-id.ts';
+import { FACTS, bulkFixture } from './bulk-fixture.ts';
+import { FAILURE } from './fixture.ts';
 import { someParams, someResult } from '../support/jobs.ts';
-import { FAILURE, LANE, queueFixture } from './fixture.ts';
 
-const q = queueFixture();
-let bulks: BulkRecords;
-let feed: BulkFeed;
-
-beforeEach(() => {
-  bulks = new BulkRecords(q().redis, q().keys);
-  feed = new BulkFeed(q().redis, q().keys);
-});
-
-const FACTS: BulkFacts = {
-  name: 'prompts.csv',
-  rows: 5,
-  images: 5,
-  rejected: 0,
-  priority: 'bulk',
-  webhook: null,
-};
-
-async function accepted(changes: Partial<BulkFacts> = {}): Promise<BulkRef> {
-  const ref = { tenant: 'default', id: newBulkId() };
-  await bulks.accept(ref, { ...FACTS, ...changes });
-  return ref;
-}
-
-async function read(ref: BulkRef): Promise<Bulk> {
-  const bulk = await bulks.read(ref);
-  if (bulk === undefined) throw new Error(`there is no bulk ${ref.id}`);
-  return bulk;
-}
-
-async function fed(ref: BulkRef, rows: readonly number[], window = 100) {
-  const { run } = await read(ref);
-  const answers = await feed.feed(
-    ref,
-    rows.map((row) => ({ row, params: someParams() })),
-    { run, priority: 'bulk', window },
-  );
-  return answers ?? [];
-}
-
-/** Feeds one row and claims its job. */
-async function running(ref: BulkRef, row: number) {
-  const [one] = await fed(ref, [row]);
-  if (one === undefined) throw new Error('the bulk is closed');
-  const job = { tenant: ref.tenant, id: one.job };
-  const claim = await q().records.claim(job, 'w');
-  if (claim.kind !== 'claimed') throw new Error('the claim was refused');
-  return { job, fence: claim.fence };
-}
-
-async function succeeded(ref: BulkRef, row: number): Promise<void> {
-  const { job, fence } = await running(ref, row);
-  await q().records.commit(job, fence, someResult(job, fence));
-}
-
-async function failed(ref: BulkRef, row: number): Promise<void> {
-  const { job, fence } = await running(ref, row);
-  await q().records.fail(job, fence, FAILURE);
-}
-
-function window(): Promise<string | null> {
-  return q().redis.hget(q().keys.windows('default'), LANE);
-}
+const { q, bulks, feed, accepted, read, fed, running, succeeded, failed, window } = bulkFixture();
 
 describe('a bulk', () => {
   it('is accepted once, and is the newest in the list', async () => {
     const first = await accepted();
     const second = await accepted({ name: 'more.csv' });
-    await bulks.accept(first, { ...FACTS, rows: 99 });
+    await bulks().accept(first, { ...FACTS, rows: 99 });
     expect(await read(first)).toMatchObject({
       ...FACTS,
       state: 'accepted',
@@ -84,11 +19,11 @@ describe('a bulk', () => {
       startedAt: null,
       finishedAt: null,
     });
-    const page = await bulks.list('default', { limit: 1 });
+    const page = await bulks().list('default', { limit: 1 });
     expect(page.bulks.map(({ id }) => id)).toEqual([second.id]);
-    const rest = await bulks.list('default', { limit: 5, cursor: page.cursor ?? '' });
+    const rest = await bulks().list('default', { limit: 5, cursor: page.cursor ?? '' });
     expect(rest).toMatchObject({ bulks: [{ id: first.id }], cursor: null });
-    expect(await feed.open()).toEqual([first, second].toSorted((a, b) => (a.id < b.id ? -1 : 1)));
+    expect(await feed().open()).toEqual([first, second].toSorted((a, b) => (a.id < b.id ? -1 : 1)));
   });
 
   it('without rows is refused', async () => {
@@ -147,11 +82,11 @@ describe('a bulk', () => {
 
   it('knows where to go on feeding from its bits alone', async () => {
     const ref = await accepted({ rows: 2_500 });
-    expect(await feed.nextUnfed(ref, 2_500, 0)).toBe(0);
-    expect(await feed.nextUnfed(ref, 2_500, 1)).toBe(1);
+    expect(await feed().nextUnfed(ref, 2_500, 0)).toBe(0);
+    expect(await feed().nextUnfed(ref, 2_500, 1)).toBe(1);
     const rows = Array.from({ length: 1_000 }, (_, n) => n);
     await fed(ref, rows, 10_000);
-    expect(await feed.nextUnfed(ref, 2_500, 0)).toBe(1);
+    expect(await feed().nextUnfed(ref, 2_500, 0)).toBe(1);
     await fed(
       ref,
       rows.map((row) => row + 1_000),
@@ -162,11 +97,11 @@ describe('a bulk', () => {
       rows.slice(0, 499).map((row) => row + 2_000),
       10_000,
     );
-    expect(await feed.nextUnfed(ref, 2_500, 0)).toBe(2);
-    const isFed = await feed.bits(ref, 'fed', 2);
+    expect(await feed().nextUnfed(ref, 2_500, 0)).toBe(2);
+    const isFed = await feed().bits(ref, 'fed', 2);
     expect([isFed(0), isFed(498), isFed(499), isFed(500)]).toEqual([true, true, false, false]);
     await fed(ref, [2_499], 10_000);
-    expect(await feed.nextUnfed(ref, 2_500, 0)).toBeUndefined();
+    expect(await feed().nextUnfed(ref, 2_500, 0)).toBeUndefined();
   });
 });
 
@@ -174,20 +109,20 @@ describe('a row that ended', () => {
   it('leaves its outcome until the store has it, and is in no index', async () => {
     const ref = await accepted({ rows: 2 });
     await succeeded(ref, 1);
-    expect(await feed.fullChunks(ref)).toEqual([]);
-    await feed.fail(ref, 0, FAILURE);
-    await feed.fail(ref, 0, FAILURE);
+    expect(await feed().fullChunks(ref)).toEqual([]);
+    await feed().fail(ref, 0, FAILURE);
+    await feed().fail(ref, 0, FAILURE);
     expect(await read(ref)).toMatchObject({ state: 'completed', counts: { succeeded: 1, failed: 1 } });
-    expect(await feed.fullChunks(ref)).toEqual([0]);
-    const { writes, outcomes } = await feed.outcomes(ref, 0);
+    expect(await feed().fullChunks(ref)).toEqual([0]);
+    const { writes, outcomes } = await feed().outcomes(ref, 0);
     expect(outcomes.toSorted((a, b) => a.row - b.row)).toMatchObject([
       { row: 0, job: null, state: 'failed', result: null, failure: FAILURE },
       { row: 1, state: 'succeeded', result: { averageBatch: 1.5 }, failure: null },
     ]);
-    expect(await feed.close(ref, 60_000)).toBe(false);
-    expect(await feed.forgetOutcomes(ref, 0, writes)).toBe(true);
-    expect(await feed.close(ref, 60_000)).toBe(true);
-    expect(await feed.open()).not.toContainEqual(ref);
+    expect(await feed().close(ref, 60_000)).toBe(false);
+    expect(await feed().forgetOutcomes(ref, 0, writes)).toBe(true);
+    expect(await feed().close(ref, 60_000)).toBe(true);
+    expect(await feed().open()).not.toContainEqual(ref);
     expect(await q().redis.pttl(q().keys.bulk(ref))).toBeGreaterThan(0);
     expect(await q().redis.exists(q().keys.index('default'))).toBe(0);
   });
@@ -195,10 +130,10 @@ describe('a row that ended', () => {
   it('is not forgotten when it came in while others were stored', async () => {
     const ref = await accepted();
     await succeeded(ref, 0);
-    const { writes } = await feed.outcomes(ref, 0);
+    const { writes } = await feed().outcomes(ref, 0);
     await succeeded(ref, 1);
-    expect(await feed.forgetOutcomes(ref, 0, writes)).toBe(false);
-    expect((await feed.outcomes(ref, 0)).outcomes).toHaveLength(2);
+    expect(await feed().forgetOutcomes(ref, 0, writes)).toBe(false);
+    expect((await feed().outcomes(ref, 0)).outcomes).toHaveLength(2);
   });
 });
 
@@ -207,7 +142,7 @@ describe('a paused bulk', () => {
     const ref = await accepted();
     const { job: underway, fence } = await running(ref, 0);
     const [waiting] = await fed(ref, [1]);
-    const outcome = await bulks.pause(ref);
+    const outcome = await bulks().pause(ref);
     expect(outcome).toMatchObject({ kind: 'done' });
     const jobs = outcome.kind === 'done' ? outcome.jobs : [];
     expect(new Map(jobs.map(({ id, state }) => [id, state]))).toEqual(
@@ -222,7 +157,7 @@ describe('a paused bulk', () => {
     expect(await q().records.claim(job, 'w')).toEqual({ kind: 'refused', state: 'queued' });
     await q().records.handBack(underway, fence, 'drain');
     expect(await window()).toBeNull();
-    expect(await bulks.resume(ref)).toMatchObject({ kind: 'done' });
+    expect(await bulks().resume(ref)).toMatchObject({ kind: 'done' });
     expect(await window()).toBe('2');
     expect(await q().records.claim(job, 'w')).toMatchObject({ kind: 'claimed' });
     expect(await window()).toBe('1');
@@ -232,11 +167,11 @@ describe('a paused bulk', () => {
   it('is told twice without harm', async () => {
     const ref = await accepted();
     await fed(ref, [0]);
-    await bulks.pause(ref);
-    await bulks.pause(ref);
+    await bulks().pause(ref);
+    await bulks().pause(ref);
     expect(await window()).toBeNull();
-    await bulks.resume(ref);
-    await bulks.resume(ref);
+    await bulks().resume(ref);
+    await bulks().resume(ref);
     expect(await window()).toBe('1');
     const types = (await q().outboxTypes()).filter((type) => type.startsWith('bulk.'));
     expect(types.slice(-3)).toEqual(['bulk.started', 'bulk.paused', 'bulk.resumed']);
@@ -249,8 +184,8 @@ describe('a cancelled bulk', () => {
     const { job } = await running(ref, 0);
     await fed(ref, [1]);
     await succeeded(ref, 2);
-    if (before === 'paused') await bulks.pause(ref);
-    const outcome = await bulks.cancel(ref);
+    if (before === 'paused') await bulks().pause(ref);
+    const outcome = await bulks().cancel(ref);
     expect(await read(ref)).toMatchObject({
       state: 'cancelled',
       finishedAt: null,
@@ -264,15 +199,15 @@ describe('a cancelled bulk', () => {
     expect(bulk).toMatchObject({ state: 'cancelled', counts: { queued: 0, running: 0, cancelled: 4 } });
     expect(bulk.finishedAt).not.toBeNull();
     expect(await window()).toBeNull();
-    expect(await feed.fullChunks(ref)).toEqual([0]);
-    expect(await bulks.retry(ref)).toEqual({ kind: 'refused', state: 'cancelled' });
+    expect(await feed().fullChunks(ref)).toEqual([0]);
+    expect(await bulks().retry(ref)).toEqual({ kind: 'refused', state: 'cancelled' });
   });
 
   it('cannot be one that is completed', async () => {
     const ref = await accepted({ rows: 1 });
     await succeeded(ref, 0);
-    expect(await bulks.cancel(ref)).toEqual({ kind: 'refused', state: 'completed' });
-    expect(await bulks.pause(ref)).toEqual({ kind: 'refused', state: 'completed' });
+    expect(await bulks().cancel(ref)).toEqual({ kind: 'refused', state: 'completed' });
+    expect(await bulks().pause(ref)).toEqual({ kind: 'refused', state: 'completed' });
   });
 });
 
@@ -281,11 +216,11 @@ describe('a retry', () => {
     const ref = await accepted({ rows: 3 });
     await succeeded(ref, 0);
     await failed(ref, 1);
-    await feed.fail(ref, 2, FAILURE);
-    const { writes } = await feed.outcomes(ref, 0);
-    await feed.forgetOutcomes(ref, 0, writes);
-    await feed.close(ref, 60_000);
-    expect(await bulks.retry(ref)).toEqual({ kind: 'done', rows: 2 });
+    await feed().fail(ref, 2, FAILURE);
+    const { writes } = await feed().outcomes(ref, 0);
+    await feed().forgetOutcomes(ref, 0, writes);
+    await feed().close(ref, 60_000);
+    expect(await bulks().retry(ref)).toEqual({ kind: 'done', rows: 2 });
     expect(await read(ref)).toMatchObject({
       state: 'running',
       run: 1,
@@ -293,21 +228,21 @@ describe('a retry', () => {
       counts: { waiting: 2, succeeded: 1, failed: 0 },
     });
     expect(await q().redis.pttl(q().keys.bulk(ref))).toBe(-1);
-    const isFed = await feed.bits(ref, 'fed', 0);
+    const isFed = await feed().bits(ref, 'fed', 0);
     expect([isFed(0), isFed(1), isFed(2)]).toEqual([true, false, false]);
-    expect(await feed.open()).toContainEqual(ref);
+    expect(await feed().open()).toContainEqual(ref);
     await succeeded(ref, 1);
     await succeeded(ref, 2);
     expect(await read(ref)).toMatchObject({ state: 'completed', counts: { succeeded: 3, failed: 0 } });
-    expect(new Set((await feed.outcomes(ref, 0)).outcomes.map(({ row }) => row))).toEqual(new Set([1, 2]));
-    expect(await feed.fullChunks(ref)).toEqual([0]);
+    expect(new Set((await feed().outcomes(ref, 0)).outcomes.map(({ row }) => row))).toEqual(new Set([1, 2]));
+    expect(await feed().fullChunks(ref)).toEqual([0]);
   });
 
   it('is not undone by a feeder that has not heard of it', async () => {
     const ref = await accepted({ rows: 2 });
     await failed(ref, 0);
-    await bulks.retry(ref);
-    const late = await feed.feed(ref, [{ row: 0, params: someParams() }], {
+    await bulks().retry(ref);
+    const late = await feed().feed(ref, [{ row: 0, params: someParams() }], {
       run: 0,
       priority: 'bulk',
       window: 10,
