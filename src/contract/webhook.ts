@@ -5,7 +5,6 @@ import {
   DEFAULT_WEBHOOK_EVENTS,
   JOB_WEBHOOK_EVENTS,
   MESSAGE_EVENTS,
-  WEBHOOK_EVENTS,
   type JobWebhookEvent,
   type WebhookEvent,
 } from '../domain/webhook.ts';
