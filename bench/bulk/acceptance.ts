@@ -1,14 +1,12 @@
 /** How long a file of a million rows takes from its first byte to the accepted bulk, and what memory that needs. */
-import { readFileSync } from 'node:fs';
-import { setTimeout as pause } from 'node:timers/promises';
 import { FarmRegistry } from '../../src/queue/farm-registry.ts';
 import { openBooks } from '../../test/support/books.ts';
 import { startFarm, type Farm } from '../../test/support/farm.ts';
+import { largestChildKiB, peakKiB } from '../../test/support/memory.ts';
 import type { BenchResult } from '../report.ts';
 
 const ROWS = 1_000_000;
 const ROWS_A_PIECE = 1_000;
-const WATCH_MS = 100;
 const KIB_PER_MB = 1_000;
 
 export async function acceptanceBench(): Promise<BenchResult> {
@@ -17,12 +15,12 @@ export async function acceptanceBench(): Promise<BenchResult> {
   const watch = new AbortController();
   try {
     await offerModel(farm);
-    const peaks = watchMemory(farm.api.pid, watch.signal);
+    const largest = largestChildKiB(farm.api.pid, watch.signal);
     const start = performance.now();
     await upload(farm.url);
     const seconds = (performance.now() - start) / 1_000;
     watch.abort();
-    const { api, check } = await peaks;
+    const [api, check] = [peakKiB(farm.api.pid), await largest];
     return {
       bench: 'acceptance',
       about: `POST /v1/bulks of a CSV of ${ROWS} rows: stored, checked, written as parameters of jobs, accepted`,
@@ -58,33 +56,6 @@ function* table(): Generator<Uint8Array> {
       return `"a red sphere left of a blue cube, number ${row}",blurry,${row},128,128,20,row-${row},spring\n`;
     });
     yield Buffer.from(rows.join(''));
-  }
-}
-
-/** Peaks in KiB, of the API and of the largest of its children; on Linux, elsewhere 0. */
-async function watchMemory(pid: number, signal: AbortSignal): Promise<{ api: number; check: number }> {
-  let check = 0;
-  while (!signal.aborted) {
-    for (const child of childrenOf(pid)) check = Math.max(check, peakOf(child));
-    await pause(WATCH_MS, undefined, { signal }).catch(() => undefined);
-  }
-  return { api: peakOf(pid), check };
-}
-
-function childrenOf(pid: number): number[] {
-  return read(`/proc/${pid}/task/${pid}/children`).split(' ').filter(Boolean).map(Number);
-}
-
-function peakOf(pid: number): number {
-  return Number(/VmHWM:\s+(\d+) kB/.exec(read(`/proc/${pid}/status`))?.[1] ?? 0);
-}
-
-/** Empty when the process has gone. */
-function read(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch {
-    return '';
   }
 }
 
