@@ -18,6 +18,7 @@ describe('POST /v1/jobs', () => {
     expect(job.links).toEqual({
       self: `${api.url}/v1/jobs/${job.id}`,
       cancel: `${api.url}/v1/jobs/${job.id}/cancel`,
+      events: `${api.url}/v1/jobs/${job.id}/events`,
     });
     expect(job).toMatchObject({
       state: 'queued',
