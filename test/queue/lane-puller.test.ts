@@ -106,9 +106,9 @@ describe('pulling', () => {
     const refs = await Promise.all(Array.from({ length: 60 }, (_, n) => q().enqueued(`m${n % 5}.64x64`)));
     const seen: string[] = [];
     const drain = async (worker: LanePuller): Promise<void> => {
-      for (;;) {
+      while (seen.length < refs.length) {
         const job = await next(worker, 50);
-        if (job === undefined) return;
+        if (job === undefined) continue;
         seen.push(job.ref.id);
         await worker.complete(job);
       }
